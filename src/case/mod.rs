@@ -1,0 +1,1 @@
+//! Cases: the record of one flagged conversation and its pure transitions.

@@ -1,0 +1,1 @@
+//! Configuration: what the user wrote, checked into what the program uses.

@@ -1,0 +1,1 @@
+//! Conversation memory: what earlier messages of the same conversation tell about a new one.

@@ -1,0 +1,1 @@
+//! Every metric, its labels and its registry.

@@ -1,0 +1,9 @@
+//! The outside world: one system per module; edges never mention each other.
+
+pub mod embedded;
+pub mod evidence;
+pub mod http;
+pub mod metrics;
+pub mod notify;
+pub mod spool;
+pub mod twin;

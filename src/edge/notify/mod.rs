@@ -1,0 +1,1 @@
+//! Notifiers: one alert to one recipient over one channel.

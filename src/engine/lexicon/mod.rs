@@ -1,0 +1,1 @@
+//! Lexicons: TOML sources to one compiled, immutable profile.

@@ -1,0 +1,1 @@
+//! The judge: message to verdict, pure and total.

@@ -1,0 +1,1 @@
+//! Folding: text to matchable characters, each mapped back to the original.

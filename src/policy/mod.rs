@@ -1,0 +1,1 @@
+//! Policy: who is told, how soon, and what they are advised to do.

@@ -1,0 +1,298 @@
+//! What a backend must offer: one set of traits for the embedded store and for JetStream.
+//!
+//! The traits offer only what both can do: compare-and-set on one key, append with a dedupe id, blobs by digest, and a
+//! work queue. There is no transaction over several keys; whoever needs one orders its writes so that a crash between
+//! two of them is repaired by repeating.
+//!
+//! Every write returns only after it is durable. Every read sees at least the caller's own finished writes; a scan may be stale.
+
+use crate::model::digest::Digest;
+use crate::model::envelope::{Envelope, Identity};
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use std::fmt;
+use std::time::Duration;
+
+pub mod record;
+
+/// Largest value of one record, in bytes: what a JetStream key-value bucket takes comfortably below its payload limit.
+pub const VALUE_BYTES_MAX: usize = 256 << 10;
+
+/// Longest key segment, in bytes.
+pub const SEGMENT_BYTES_MAX: usize = 120;
+
+/// Why a store call failed. The methods answer the caller's question; nobody matches on text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another writer was first: read again and decide again.
+    #[error("the record was changed by another writer")]
+    Conflict,
+    /// `create` found the key taken.
+    #[error("the key exists already")]
+    Exists,
+    /// The value or payload is beyond a limit.
+    #[error("{size} bytes are more than the limit of {limit}")]
+    TooLarge {
+        /// Its size.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The queue refuses more work (disk nearly full, or the configured bound is reached).
+    #[error("the queue is full: {0}")]
+    Full(String),
+    /// The backend cannot answer now; repeating may help. The write may or may not have happened.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// The stored bytes are not what this version wrote.
+    #[error("a stored record is damaged: {0}")]
+    Damaged(String),
+}
+
+impl StoreError {
+    /// Whether repeating the same call later may succeed.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Full(_))
+    }
+
+    /// Whether reading again and deciding again is the cure.
+    pub fn is_race(&self) -> bool {
+        matches!(self, Self::Conflict | Self::Exists)
+    }
+}
+
+/// A record key: a bucket and up to four segments of `[A-Za-z0-9_=-]`. Hash or escape anything else.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(String);
+
+impl Key {
+    /// Joins bucket and segments.
+    ///
+    /// # Panics
+    /// On a segment outside the alphabet: keys are made by code from hashes and numbers, never from input.
+    pub fn new(bucket: Bucket, segments: &[&str]) -> Self {
+        let mut key = bucket.id().to_owned();
+        for segment in segments {
+            let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'=' | b'-');
+            assert!(
+                !segment.is_empty() && segment.len() <= SEGMENT_BYTES_MAX && segment.bytes().all(allowed),
+                "key segment outside the alphabet"
+            );
+            key.push('.');
+            key.push_str(segment);
+        }
+        Self(key)
+    }
+
+    /// Reads a key back from a backend.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The key as backends store it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last segment.
+    pub fn last(&self) -> &str {
+        self.0.rsplit('.').next().unwrap_or_default()
+    }
+
+    /// Whether `self` stands below `prefix` (whole segments).
+    pub fn is_below(&self, prefix: &Self) -> bool {
+        self.0.strip_prefix(&prefix.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The buckets of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bucket {
+    /// Case records.
+    Case,
+    /// Which case holds a message.
+    Membership,
+    /// Conversation memory.
+    Conversation,
+    /// Small facts of the installation itself.
+    System,
+}
+
+impl Bucket {
+    /// Name in the backend.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Case => "case",
+            Self::Membership => "member",
+            Self::Conversation => "conversation",
+            Self::System => "system",
+        }
+    }
+}
+
+/// Append-only streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// One verdict per message.
+    Verdict,
+    /// One decision per message: case, policy version, conversation effects.
+    Decision,
+    /// Dead letters: reason and digest of the original.
+    Dead,
+    /// Hash-chained evidence of alert-due and dead messages.
+    Evidence,
+    /// What happened to cases.
+    CaseEvent,
+}
+
+impl Stream {
+    /// Every stream.
+    pub const ALL: [Self; 5] = [Self::Verdict, Self::Decision, Self::Dead, Self::Evidence, Self::CaseEvent];
+
+    /// Name in the backend.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Verdict => "verdict",
+            Self::Decision => "decision",
+            Self::Dead => "dead",
+            Self::Evidence => "evidence",
+            Self::CaseEvent => "case-event",
+        }
+    }
+}
+
+/// Version of one record, for compare-and-set; also a fencing token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+/// A stored record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its key.
+    pub key: Key,
+    /// Its version.
+    pub revision: Revision,
+    /// Its bytes.
+    pub value: Bytes,
+}
+
+/// Result of an append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Its number in the stream, from 1, without gaps.
+    pub seq: u64,
+    /// The dedupe id was there already; `seq` is that of the first.
+    pub duplicate: bool,
+}
+
+/// One entry of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamEntry {
+    /// Its number.
+    pub seq: u64,
+    /// Its dedupe id.
+    pub dedupe: String,
+    /// When the backend took it.
+    pub at: Timestamp,
+    /// Its bytes.
+    pub body: Bytes,
+}
+
+/// Records, streams and blobs.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Creates a record; [`StoreError::Exists`] if the key is taken.
+    async fn create(&self, key: &Key, value: Bytes) -> Result<Revision, StoreError>;
+    /// Reads a record.
+    async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError>;
+    /// Replaces a record if it still has `expected`; else [`StoreError::Conflict`] (also when it is gone).
+    async fn update(&self, key: &Key, expected: Revision, value: Bytes) -> Result<Revision, StoreError>;
+    /// Deletes a record if it still has `expected`; else [`StoreError::Conflict`].
+    async fn delete(&self, key: &Key, expected: Revision) -> Result<(), StoreError>;
+    /// All records below `prefix`, in key order.
+    async fn scan(&self, prefix: &Key) -> Result<Vec<Record>, StoreError>;
+    /// Appends. The same `dedupe` id is stored once, for the life of the stream. With `expect_last`, fails with
+    /// [`StoreError::Conflict`] unless the stream's last number is that one (0 for empty); a duplicate id wins over that check.
+    async fn append(&self, stream: Stream, dedupe: &str, expect_last: Option<u64>, body: Bytes) -> Result<Appended, StoreError>;
+    /// Up to `limit` entries after number `after`, in order.
+    async fn read(&self, stream: Stream, after: u64, limit: usize) -> Result<Vec<StreamEntry>, StoreError>;
+    /// The entry with that dedupe id.
+    async fn find(&self, stream: Stream, dedupe: &str) -> Result<Option<StreamEntry>, StoreError>;
+    /// The newest entry.
+    async fn last(&self, stream: Stream) -> Result<Option<StreamEntry>, StoreError>;
+    /// Stores bytes under their digest; storing again is free.
+    async fn put_blob(&self, bytes: Bytes) -> Result<Digest, StoreError>;
+    /// Reads bytes by digest.
+    async fn get_blob(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError>;
+    /// Resolves when another process or worker may have changed a record, or after `longest`.
+    async fn changed(&self, longest: Duration);
+}
+
+/// Answer to a submission: durable on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Who the message is from now on.
+    pub identity: Identity,
+    /// The same id with the same content had been accepted before; nothing was added.
+    pub duplicate: bool,
+    /// The same id had been accepted with other content; this one is processed as new.
+    pub variant: bool,
+}
+
+/// A message handed to a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leased {
+    /// The queue's handle for settling.
+    pub ticket: u64,
+    /// How often it was handed out, this time included.
+    pub deliveries: u32,
+    /// It was in the hands of a worker that died (or its lease ran out) often enough that it must run alone.
+    pub suspect: bool,
+    /// Who it is.
+    pub identity: Identity,
+    /// The message.
+    pub envelope: Envelope,
+}
+
+/// How a worker is done with a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// Verdict and alert intent are durable.
+    Done,
+    /// Not now: hand it out again after this long.
+    Retry(Duration),
+    /// The dead letter is durable; take it out of the queue.
+    Dead,
+}
+
+/// State of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueState {
+    /// Accepted and not settled, whether ready, delayed or in a worker's hands.
+    pub pending: u64,
+    /// Of these, in a worker's hands.
+    pub leased: u64,
+    /// Acceptance time of the oldest pending one.
+    pub oldest: Option<Timestamp>,
+}
+
+/// A durable work queue, at least once.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Accepts messages; each answer stands for a durable commit. One refused message does not affect the others.
+    async fn submit(&self, envelopes: Vec<Envelope>) -> Vec<Result<Accepted, StoreError>>;
+    /// Up to `limit` messages, oldest first; waits until there is one, or `longest` has passed (then empty).
+    /// A suspect message is handed out alone, when nothing else is leased.
+    async fn lease(&self, limit: usize, longest: Duration) -> Result<Vec<Leased>, StoreError>;
+    /// Settles a leased message. Settling twice, or after the lease was lost, is harmless.
+    async fn settle(&self, ticket: u64, settlement: Settlement) -> Result<(), StoreError>;
+    /// Counts, for metrics and readiness.
+    async fn state(&self) -> Result<QueueState, StoreError>;
+}
