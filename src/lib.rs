@@ -2,9 +2,54 @@
 //! brings them to a named supervisor. This page is the architecture.
 //!
 //! ```text
-//! Delivery ─decode→ Message ─judge→ Verdict ─→ Conversation ─policy→ Case {alert intent, next_due} ─→ ack
-//!                                                               └ due times ─→ notify → outcome → Case
+//! Delivery ─decode→ Message ─judge→ Verdict ─→ Conversation ─policy→ Case {alert intent, next_due} ─→ settle
+//!  (bytes)          (text)          (why)       (memory)                 └ due times ─→ notify → outcome → Case
 //! ```
+//!
+//! A pure middle and a thin shell. Decoding, judging, policy and case transitions take values and give values: no I/O,
+//! no clock, no randomness, no async. The shell (store, HTTP, folder, mail, signals) carries values between them. The
+//! floor plan below is enforced by a test: a module may only mention what stands on a lower floor.
+//!
+//! | floor | modules | may not |
+//! |---|---|---|
+//! | words | [`model`], [`diag`], [`sheet`], [`store`] (traits) | know what the words are used for |
+//! | pure | [`decode`], [`engine`], [`conversation`], [`policy`], [`case`], [`eval`] | touch disk, network, clock, environment |
+//! | settings | [`config`] | start anything |
+//! | edges | [`edge`]: embedded store, evidence, HTTP, folder, notifiers, metrics | mention each other |
+//! | roof | [`worker`], [`app`], [`cli`] | be mentioned from below |
+//!
+//! # The path of one message
+//!
+//! 1. *Intake* (HTTP, folder, `submit`) checks that the message can be judged and hands an [`model::envelope::Envelope`]
+//!    to the [`store::Queue`]. Accepted means committed: the identity is durable, and the same message again is a duplicate.
+//! 2. The *worker* leases it. [`decode::decode`] makes a [`model::message::Message`]; the conversation's memory tells which
+//!    `>` lines are quotes of earlier messages; [`engine::Engine::judge`] gives the [`model::verdict::Verdict`]. This is the
+//!    only way to a verdict, for worker, command line and tests alike; the same input gives the same bytes.
+//! 3. If the verdict is alert-due, the original goes into the hash-chained evidence first. Then the conversation's memory,
+//!    the case with its alert intents (compare-and-set), verdict and decision records (dedupe id), and last the settlement.
+//!    A crash between any two steps only repeats, and each step may be repeated: see [`worker::process`].
+//! 4. *Announce* is driven only by due times in case records: intent stored as "sending" → sent → outcome stored. A crash in
+//!    between sends again with the same Message-ID. A dead mail server never stalls step 2.
+//!
+//! # Invariants
+//!
+//! - Nothing accepted is lost: every accepted message ends as a verdict or as a dead letter, and every alert-due message is
+//!   in exactly one case ([`worker::enroll`]). The tests kill the worker at random points and count.
+//! - The machine raises, people lower: only a named person acknowledges or closes.
+//! - Truth is in the store, never in memory; several processes may use it at once.
+//! - Every limit is a named constant with its unit and reason.
+//! - Logs and metrics carry ids and closed sets, never text or addresses.
+//!
+//! # Where this differs from the obvious
+//!
+//! - *One case, several tracks.* A suicidal customer who is also abusive gives one case with a care track and a harassment
+//!   track, each with its own people, wording and deadline, instead of two linked cases: one record means one
+//!   compare-and-set, and care always leads because tracks are ordered.
+//! - *No parser library for MIME structure.* The part walk is our own, bounded in depth and count, because the library's
+//!   recursion ends the process on hostile nesting and it drops the raw bytes that charset detection needs; the library
+//!   still reads addresses.
+//! - *Evasions are patterns, not passes.* Masks, homophones, digits and taken-apart kanji become extra patterns when the
+//!   lexicon is compiled, so that judging stays one scan of one folded text.
 
 pub mod app;
 pub mod case;

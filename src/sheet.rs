@@ -1,6 +1,6 @@
 //! Reading TOML that people write, without stopping at the first fault.
 //!
-//! [`Sheet::parse`] reports every syntax fault; a [`Table`] then hands out typed values and notes every missing, unknown
+//! [`parse`] reports every syntax fault; a [`Table`] then hands out typed values and notes every missing, unknown
 //! or mistyped key with its span. Configuration, policy and lexicons all read through here, so that they complain alike.
 
 use crate::diag::{Diagnostic, Grave, SourceText};
@@ -85,7 +85,7 @@ pub fn parse<T>(source: &SourceText, read: impl FnOnce(&Table<'_>) -> T) -> (T, 
 /// One table, with typed getters. Call [`Table::finish`] to have unknown keys noted.
 #[derive(Debug)]
 pub struct Table<'a> {
-    table: &'a DeTable<'a>,
+    keys: &'a DeTable<'a>,
     span: Range<usize>,
     faults: &'a Faults,
     asked: RefCell<BTreeSet<&'static str>>,
@@ -93,7 +93,7 @@ pub struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn new(table: &'a DeTable<'a>, span: Range<usize>, faults: &'a Faults) -> Self {
-        Self { table, span, faults, asked: RefCell::default() }
+        Self { keys: table, span, faults, asked: RefCell::default() }
     }
 
     /// Place of the whole table.
@@ -113,7 +113,7 @@ impl<'a> Table<'a> {
 
     fn find(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.asked.borrow_mut().insert(key);
-        self.table.get(key)
+        self.keys.get(key)
     }
 
     fn mistyped<T>(&self, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str) -> Option<T> {
@@ -129,7 +129,7 @@ impl<'a> Table<'a> {
     }
 
     fn required<T>(&self, key: &str, value: Option<T>) -> Option<T> {
-        if value.is_none() && self.table.get(key).is_none() {
+        if value.is_none() && self.keys.get(key).is_none() {
             self.faults.error("toml.missing", self.span(), format!("`{key}` is missing"), "in this table", format!("add `{key} = …`"));
         }
         value
@@ -242,7 +242,7 @@ impl<'a> Table<'a> {
     /// A table with free keys (names chosen by the user): every key with its place and its table.
     pub fn named_tables(&self) -> Vec<(Placed<String>, Table<'a>)> {
         let mut found = vec![];
-        for (key, value) in self.table {
+        for (key, value) in self.keys {
             match value.get_ref() {
                 DeValue::Table(table) => {
                     let name = Placed { value: key.get_ref().to_string(), span: key.span() };
@@ -257,7 +257,7 @@ impl<'a> Table<'a> {
     /// A table with free keys and string values.
     pub fn named_texts(&self) -> Vec<(Placed<String>, Placed<String>)> {
         let mut found = vec![];
-        for (key, value) in self.table {
+        for (key, value) in self.keys {
             match value.get_ref() {
                 DeValue::String(text) => {
                     let name = Placed { value: key.get_ref().to_string(), span: key.span() };
@@ -272,7 +272,7 @@ impl<'a> Table<'a> {
     /// Notes every key that no getter asked for, with the nearest known key as help.
     pub fn finish(&self) {
         let asked = self.asked.borrow();
-        for (key, _) in self.table {
+        for (key, _) in self.keys {
             let name = key.get_ref().as_ref();
             if asked.contains(name) {
                 continue;

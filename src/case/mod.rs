@@ -1,1 +1,295 @@
 //! Cases: the record of one flagged conversation and its pure transitions.
+//!
+//! One record per (tenant, conversation scope, generation). Every transition takes the time as an argument, may be
+//! repeated without harm and says what it changed; the caller stores the result by compare-and-set. Alerts are *intents*
+//! inside the record: durable before anything is sent, so a crash between intent and outcome only sends the same
+//! message, with the same Message-ID, again.
+
+use crate::model::digest::Digest;
+use crate::model::ids::{CaseId, MessageId, QueueName, Tenant};
+use crate::model::message::Channel;
+use crate::model::severity::{Category, Lane, Level};
+use crate::policy::{Recipient, Track};
+use crate::store::record::Versioned;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub mod intents;
+pub mod summary;
+pub mod transitions;
+
+use crate::case::summary::Summary;
+
+/// Messages listed in a record; older ones leave the list but stay counted, and stay in the membership records.
+pub const MESSAGES_MAX: usize = 200;
+
+/// Events listed in a record.
+pub const EVENTS_MAX: usize = 100;
+
+/// Intents kept in a record: recipients × steps of a long case; the oldest finished ones leave first.
+pub const INTENTS_MAX: usize = 100;
+
+/// One case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseRecord {
+    /// As people see it.
+    pub id: CaseId,
+    /// Whose case.
+    pub tenant: Tenant,
+    /// Queue of the first message.
+    pub queue: QueueName,
+    /// Key of the conversation (a hash).
+    pub scope: String,
+    /// 1 for the first case of the conversation, then rising: flagged again after close is the next generation.
+    pub generation: u32,
+    /// Open, taken or closed.
+    pub state: CaseState,
+    /// Highest level so far.
+    pub level: Level,
+    /// All categories so far.
+    pub categories: Vec<Category>,
+    /// All lanes so far.
+    pub lanes: Vec<Lane>,
+    /// The roads taken so far, the leading one first.
+    pub tracks: Vec<Track>,
+    /// Messages per level, by level number.
+    pub counts: BTreeMap<u8, u64>,
+    /// Reasons of what could not be judged, with counts (track `unchecked`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reasons: BTreeMap<String, u64>,
+    /// The newest messages, at most [`MESSAGES_MAX`], sorted by (received, identity).
+    pub messages: Vec<CaseMessage>,
+    /// What alerts say: the gravest message's evidence, per track.
+    pub summaries: BTreeMap<Track, Summary>,
+    /// Alerts to send, being sent, sent.
+    pub intents: Vec<Intent>,
+    /// Number of the next intent.
+    pub next_intent: u32,
+    /// When the earliest live intent is due.
+    pub next_due: Option<Timestamp>,
+    /// What happened, newest last, at most [`EVENTS_MAX`].
+    pub events: Vec<CaseEvent>,
+    /// Version of the policy in force when it was opened or last raised.
+    pub policy_version: String,
+    /// Its digest.
+    pub policy_digest: Digest,
+    /// Receipt of the first message.
+    pub opened_at: Timestamp,
+    /// Receipt of the newest message.
+    pub last_at: Timestamp,
+}
+
+impl Versioned for CaseRecord {
+    const VERSION: u32 = 1;
+}
+
+/// Where a case stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum CaseState {
+    /// Nobody has it.
+    Open,
+    /// A named person has it.
+    Acknowledged {
+        /// Who.
+        by: String,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Done.
+    Closed {
+        /// By whom.
+        by: String,
+        /// When.
+        at: Timestamp,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl CaseState {
+    /// The Japanese name shown to people.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Open => "未受領",
+            Self::Acknowledged { .. } => "対応中",
+            Self::Closed { .. } => "終了",
+        }
+    }
+
+    /// Whether no more messages may join.
+    pub const fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed { .. })
+    }
+}
+
+/// A message of a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseMessage {
+    /// Identity key.
+    pub identity: String,
+    /// The id printed everywhere.
+    pub id: MessageId,
+    /// Its level.
+    pub level: Level,
+    /// How the customer reached us.
+    pub channel: Channel,
+    /// Receipt.
+    pub received_at: Timestamp,
+    /// The kept original.
+    pub evidence: Digest,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseEvent {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: Happening,
+    /// A named person, or `mimamori`.
+    pub by: String,
+    /// More, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// Kinds of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Happening {
+    Opened,
+    Raised,
+    AlertSent,
+    AlertRetried,
+    AlertFailed,
+    Acknowledged,
+    Closed,
+}
+
+impl Happening {
+    /// The Japanese name shown to people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Opened => "発生",
+            Self::Raised => "レベル上昇",
+            Self::AlertSent => "通知済み",
+            Self::AlertRetried => "通知再試行",
+            Self::AlertFailed => "通知失敗",
+            Self::Acknowledged => "受領",
+            Self::Closed => "終了",
+        }
+    }
+}
+
+/// Which rung an alert belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// The case was opened, or the track joined it.
+    First,
+    /// The level rose.
+    Raised,
+    /// Nobody took it in time.
+    Repeat,
+    /// The address before was refused for good.
+    Fallback,
+}
+
+impl Step {
+    /// The id used in Message-IDs.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Raised => "raised",
+            Self::Repeat => "repeat",
+            Self::Fallback => "fallback",
+        }
+    }
+}
+
+/// One alert to one person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Its number in the case.
+    pub number: u32,
+    /// The road.
+    pub track: Track,
+    /// The rung.
+    pub step: Step,
+    /// The level it announces.
+    pub level: Level,
+    /// To whom.
+    pub to: Recipient,
+    /// The same for every attempt, so that a repeated delivery can be recognised.
+    pub message_id: String,
+    /// Not before this.
+    pub due_at: Timestamp,
+    /// By when somebody must have taken the case.
+    pub deadline: Timestamp,
+    /// Where it stands.
+    pub state: IntentState,
+}
+
+/// Where an alert stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum IntentState {
+    /// To be sent when due.
+    Pending {
+        /// Failed attempts so far.
+        failed: u32,
+    },
+    /// Handed to the notifier; the outcome is not recorded yet.
+    Sending {
+        /// Failed attempts before this one.
+        failed: u32,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The mail server (or the folder) has it.
+    Sent {
+        /// When.
+        at: Timestamp,
+    },
+    /// Given up: refused for good.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// No longer needed: somebody took the case first.
+    Cancelled,
+}
+
+impl IntentState {
+    /// Whether it still has to be sent.
+    pub const fn is_live(&self) -> bool {
+        matches!(self, Self::Pending { .. } | Self::Sending { .. })
+    }
+
+    /// Whether it was accepted.
+    pub const fn is_sent(&self) -> bool {
+        matches!(self, Self::Sent { .. })
+    }
+}
+
+impl CaseRecord {
+    /// The id of a case: eight characters of the digest of tenant, scope and generation.
+    pub fn id_of(tenant: &Tenant, scope: &str, generation: u32) -> CaseId {
+        let digest = Digest::of_fields(&[tenant.as_str().as_bytes(), scope.as_bytes(), &generation.to_be_bytes()]);
+        let letters: String = digest.key().to_uppercase().chars().take(8).collect();
+        CaseId(format!("C-{letters}"))
+    }
+
+    /// All messages counted.
+    pub fn message_count(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    /// The newest message's channel.
+    pub fn channel(&self) -> Option<Channel> {
+        self.messages.last().map(|message| message.channel)
+    }
+}

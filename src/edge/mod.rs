@@ -3,6 +3,7 @@
 pub mod embedded;
 pub mod evidence;
 pub mod http;
+pub mod intake;
 pub mod metrics;
 pub mod notify;
 pub mod spool;

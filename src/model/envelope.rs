@@ -94,6 +94,13 @@ impl Identity {
         Some(Self { tenant: envelope.tenant.clone(), id, content })
     }
 
+    /// Who this message is when its id had been accepted before with other content: `<id>~<first 8 hex digits of content>`.
+    #[must_use]
+    pub fn variant(self) -> Self {
+        let content: String = self.content.to_string().chars().take(8).collect();
+        Self { id: MessageId(format!("{}~{content}", self.id)), ..self }
+    }
+
     /// Store key: stable over redelivery, replay and workers.
     pub fn key(&self) -> String {
         Digest::of_fields(&[self.tenant.as_str().as_bytes(), self.id.as_str().as_bytes(), self.content.as_bytes()]).key()

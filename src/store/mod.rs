@@ -235,6 +235,14 @@ pub trait Store: Send + Sync {
     async fn changed(&self, longest: Duration);
 }
 
+/// How long a worker may keep a message before it is handed out again: far above the slowest judgement, and short
+/// enough that a message whose worker hangs is not forgotten.
+pub const LEASE_DURATION: Duration = Duration::from_mins(1);
+
+/// Deliveries that ended neither in a settlement nor in a retry before a message is suspect. One is an accident (power, a
+/// deployment); a second one points at the message, or at one that was in the same hands.
+pub const DEATHS_BEFORE_SUSPECT: u32 = 2;
+
 /// Answer to a submission: durable on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
@@ -255,6 +263,9 @@ pub struct Leased {
     pub deliveries: u32,
     /// It was in the hands of a worker that died (or its lease ran out) often enough that it must run alone.
     pub suspect: bool,
+    /// How often it was handed out alone, this time included, without those given back by [`Settlement::Retry`]:
+    /// above 1, a worker died with nothing else in its hands, so this message is the likely cause.
+    pub solo_deliveries: u32,
     /// Who it is.
     pub identity: Identity,
     /// The message.

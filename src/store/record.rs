@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 /// Attempts of one compare-and-set loop before the caller is told to come back later: with more, a hot key burns the store.
 pub const CAS_ATTEMPTS_MAX: usize = 8;
 
-/// A record type with its schema version, stored as `{"v":N, …}`.
+/// A record type with its schema version, stored as `{"v":N,"body":{…}}`.
 pub trait Versioned: Serialize + DeserializeOwned {
     /// Schema version; a reader refuses what is newer than itself.
     const VERSION: u32;
@@ -17,7 +17,6 @@ pub trait Versioned: Serialize + DeserializeOwned {
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Stamped<T> {
     v: u32,
-    #[serde(flatten)]
     body: T,
 }
 
@@ -59,15 +58,11 @@ pub enum Change<T, R> {
 
 /// Reads, decides, writes; repeats when another writer was first. `decide` must be a pure function of the record.
 /// Fails with [`StoreError::Conflict`] after [`CAS_ATTEMPTS_MAX`] lost races.
-pub async fn change<T: Versioned, R>(
+pub async fn change<T: Versioned + Send, R: Send>(
     store: &dyn Store,
     key: &Key,
     mut decide: impl FnMut(Option<T>) -> Change<T, R> + Send,
-) -> Result<R, StoreError>
-where
-    T: Send,
-    R: Send,
-{
+) -> Result<R, StoreError> {
     for _ in 0..CAS_ATTEMPTS_MAX {
         let found = load::<T>(store, key).await?;
         let (body, revision) = found.map_or((None, None), |(body, revision)| (Some(body), Some(revision)));

@@ -1,1 +1,238 @@
-//! The worker: one message at a time through decode, judge, case, ack; and due alerts out.
+//! The worker: messages in, verdicts and cases out, then acknowledgement; and due alerts out to people.
+//!
+//! Two loops that never wait for each other. *Intake* takes messages from the queue and settles each one last, after its
+//! verdict and the alert intent are durable. *Announce* is driven only by due times in case records, so a dead mail
+//! server never stalls intake, and a crash anywhere only repeats work.
+
+use crate::case::CaseRecord;
+use crate::decode::settings::DecodeSettings;
+use crate::edge::evidence::EvidenceChain;
+use crate::edge::metrics::Metrics;
+use crate::edge::metrics::labels::AlertChannel;
+use crate::edge::notify::Notifier;
+use crate::engine::Engine;
+use crate::engine::scan::Scratch;
+use crate::model::digest::Digest;
+use crate::model::ids::{QueueName, Tenant};
+use crate::policy::Policy;
+use crate::store::record::{self, Change, Versioned};
+use crate::store::{Key, Leased, Queue, Store, StoreError};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub mod announce;
+pub mod bury;
+pub mod enroll;
+pub mod process;
+
+/// Messages in the hands of this process at once. Each waits for a handful of commits that group with the others':
+/// enough in flight to fill a group, few enough that 10 MiB each stay within memory.
+pub const IN_FLIGHT_MAX: usize = 64;
+
+/// How long one look into an empty queue waits before it looks at the stop signal again.
+const LEASE_WAIT: Duration = Duration::from_millis(500);
+
+/// Locks that keys share: more than messages in flight would rarely help, fewer would make strangers wait for each other.
+const STRIPES: usize = 64;
+
+/// Pause after the queue failed to answer, so that a broken disk is not hammered.
+const QUEUE_PAUSE: Duration = Duration::from_secs(1);
+
+/// The time an orderly shutdown gives to work in hand; what is not done by then is handed out again at the next start.
+pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
+
+/// Which engine judges a tenant's queue.
+pub trait Engines: Send + Sync {
+    /// The engine of that tenant and queue.
+    fn engine(&self, tenant: &Tenant, queue: &QueueName) -> Arc<Engine>;
+}
+
+/// Everything the worker works with.
+pub struct Worker {
+    /// Records, streams, blobs.
+    pub store: Arc<dyn Store>,
+    /// The work queue.
+    pub queue: Arc<dyn Queue>,
+    /// Originals of alert-due and dead messages.
+    pub evidence: EvidenceChain,
+    /// Engines by tenant and queue.
+    pub engines: Arc<dyn Engines>,
+    /// Who is told.
+    pub policy: Arc<Policy>,
+    /// Forms, shared senders, own addresses.
+    pub decode: DecodeSettings,
+    /// Which channel alerts leave by.
+    pub channel: AlertChannel,
+    /// The way out.
+    pub notifier: Arc<dyn Notifier>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Deliveries of one message that may fail for a reason other than the store before it is buried.
+    pub attempts_max: u32,
+    /// Told of every alert that left, for `demo`.
+    pub on_alert: Option<AlertListener>,
+    pulse: Pulse,
+    scratches: Mutex<Vec<Scratch>>,
+    /// Cases changed in this process, for the announcer.
+    touched: Mutex<Vec<CaseRecord>>,
+    touched_signal: tokio::sync::Notify,
+    /// One writer at a time per stripe of keys: without it, the messages of one busy conversation would race each other
+    /// for the same record and lose. Compare-and-set still decides between processes.
+    stripes: [tokio::sync::Mutex<()>; STRIPES],
+}
+
+/// Called with the case and the rendered text of every alert that left.
+pub type AlertListener = Box<dyn Fn(&CaseRecord, &str) + Send + Sync>;
+
+/// When the loops last turned, for readiness.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    intake_ms: AtomicI64,
+    announce_ms: AtomicI64,
+    busy: AtomicU64,
+}
+
+impl Pulse {
+    fn beat(clock: &AtomicI64) {
+        clock.store(jiff::Timestamp::now().as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// Age of the older of the two loops' last turn.
+    pub fn age(&self, now: jiff::Timestamp) -> Duration {
+        let last = self.intake_ms.load(Ordering::Relaxed).min(self.announce_ms.load(Ordering::Relaxed));
+        Duration::from_millis(u64::try_from(now.as_millisecond() - last).unwrap_or(0))
+    }
+
+    /// Messages in hand.
+    pub fn busy(&self) -> u64 {
+        self.busy.load(Ordering::Relaxed)
+    }
+}
+
+/// What [`Worker::new`] needs; the rest is the worker's own.
+#[allow(missing_docs)]
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub queue: Arc<dyn Queue>,
+    pub engines: Arc<dyn Engines>,
+    pub policy: Arc<Policy>,
+    pub decode: DecodeSettings,
+    pub channel: AlertChannel,
+    pub notifier: Arc<dyn Notifier>,
+    pub metrics: Arc<Metrics>,
+    pub attempts_max: u32,
+    pub on_alert: Option<AlertListener>,
+}
+
+impl Worker {
+    /// A worker that has not started.
+    pub fn new(parts: Parts) -> Self {
+        let pulse = Pulse::default();
+        Pulse::beat(&pulse.intake_ms);
+        Pulse::beat(&pulse.announce_ms);
+        Self {
+            evidence: EvidenceChain::new(Arc::clone(&parts.store)),
+            store: parts.store,
+            queue: parts.queue,
+            engines: parts.engines,
+            policy: parts.policy,
+            decode: parts.decode,
+            channel: parts.channel,
+            notifier: parts.notifier,
+            metrics: parts.metrics,
+            attempts_max: parts.attempts_max,
+            on_alert: parts.on_alert,
+            pulse,
+            scratches: Mutex::default(),
+            touched: Mutex::default(),
+            touched_signal: tokio::sync::Notify::new(),
+            stripes: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
+        }
+    }
+
+    /// Changes one record by compare-and-set, one writer of this process at a time.
+    async fn change<T: Versioned + Send, R: Send>(
+        &self,
+        key: &Key,
+        decide: impl FnMut(Option<T>) -> Change<T, R> + Send,
+    ) -> Result<R, StoreError> {
+        let stripe = usize::from(Digest::of(key.as_str().as_bytes()).as_bytes()[0]) % STRIPES;
+        let _turn = self.stripes[stripe].lock().await;
+        record::change(&*self.store, key, decide).await
+    }
+
+    /// When the loops last turned.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// Runs both loops until `stop`, then finishes what is in hand, at most [`SHUTDOWN_MAX`]. True if everything was finished.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) -> bool {
+        let announcer = tokio::spawn(announce::run(Arc::clone(&self), stop.clone()));
+        let tasks = TaskTracker::new();
+        self.intake(&stop, &tasks).await;
+        tasks.close();
+        let work = async {
+            tasks.wait().await;
+            announcer.await.is_ok()
+        };
+        tokio::time::timeout(SHUTDOWN_MAX, work).await.unwrap_or(false)
+    }
+
+    async fn intake(self: &Arc<Self>, stop: &CancellationToken, tasks: &TaskTracker) {
+        let permits = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+        while !stop.is_cancelled() {
+            Pulse::beat(&self.pulse.intake_ms);
+            let free = tokio::select! {
+                () = stop.cancelled() => break,
+                permit = permits.acquire() => permit.map_or(0, |permit| { drop(permit); permits.available_permits() }),
+            };
+            let leased = tokio::select! {
+                () = stop.cancelled() => break,
+                leased = self.queue.lease(free.max(1), LEASE_WAIT) => leased,
+            };
+            match leased {
+                Ok(leased) => self.hand_out(leased, &permits, tasks).await,
+                Err(error) => {
+                    tracing::error!(%error, "the queue does not answer");
+                    tokio::time::sleep(QUEUE_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn hand_out(self: &Arc<Self>, leased: Vec<Leased>, permits: &Arc<Semaphore>, tasks: &TaskTracker) {
+        for one in leased {
+            let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return };
+            let worker = Arc::clone(self);
+            tasks.spawn(async move {
+                worker.pulse.busy.fetch_add(1, Ordering::Relaxed);
+                worker.handle(one).await;
+                worker.pulse.busy.fetch_sub(1, Ordering::Relaxed);
+                drop(permit);
+            });
+        }
+    }
+
+    fn scratch(&self) -> Scratch {
+        self.scratches.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, scratch: Scratch) {
+        self.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+    }
+
+    /// Tells the announcer that a case changed.
+    fn touch(&self, case: CaseRecord) {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner).push(case);
+        self.touched_signal.notify_one();
+    }
+
+    fn take_touched(&self) -> Vec<CaseRecord> {
+        std::mem::take(&mut self.touched.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

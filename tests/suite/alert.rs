@@ -1,1 +1,543 @@
-//! To be written.
+//! Policy, cases and alerts: transitions as tables, order and redelivery as properties, what people read as goldens.
+
+use jiff::{SignedDuration, Timestamp};
+use mimamori::case::intents::Attempt;
+use mimamori::case::summary::{Summary, summarise};
+use mimamori::case::transitions::{Joined, Joining};
+use mimamori::case::{CaseMessage, CaseRecord, CaseState, IntentState, Step};
+use mimamori::diag::{Grave, SourceText};
+use mimamori::edge::notify::outbox::Outbox;
+use mimamori::edge::notify::render::render;
+use mimamori::edge::notify::{Notifier, Outcome, Outgoing};
+use mimamori::model::digest::Digest;
+use mimamori::model::ids::{EntryId, MessageId, QueueName, Tenant};
+use mimamori::model::message::{Channel, Coverage, Direction, Event, Field, FieldName, Message, PartKind};
+use mimamori::model::severity::{Category, Lane, Level};
+use mimamori::model::verdict::{Evidence, EvidenceKind, EvidenceSpan, Role, Score, Verdict};
+use mimamori::policy::{Policy, SHIPPED, Track};
+use proptest::prelude::*;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+fn shipped() -> Policy {
+    let (policy, faults) = Policy::parse(&SourceText { name: "policy.toml".into(), text: SHIPPED.into() });
+    assert_eq!(faults, []);
+    policy.unwrap()
+}
+
+fn at(minutes: i64) -> Timestamp {
+    let start: Timestamp = "2026-11-23T16:54:00Z".parse().unwrap();
+    start + SignedDuration::from_mins(minutes)
+}
+
+fn joining(n: u32, level: u8, tracks: &[Track]) -> Joining {
+    let level = Level::try_from(level).unwrap();
+    let summary = Summary { message_id: n.to_string(), level, ..Summary::default() };
+    Joining {
+        message: CaseMessage {
+            identity: format!("identity-{n:06}"),
+            id: MessageId(format!("A-{n}")),
+            level,
+            channel: Channel::Email,
+            received_at: at(i64::from(n % 7)),
+            evidence: Digest::of(b"raw"),
+        },
+        categories: vec![Category::ALL[n as usize % Category::ALL.len()]],
+        lanes: vec![Lane::ALL[n as usize % Lane::ALL.len()]],
+        summaries: tracks.iter().map(|track| (*track, summary.clone())).collect(),
+        reason: tracks.contains(&Track::Unchecked).then(|| "no-text".to_owned()),
+    }
+}
+
+fn empty(policy: &Policy) -> CaseRecord {
+    CaseRecord::open(&Tenant::default(), &QueueName::default(), "scope", 1, policy, at(0))
+}
+
+fn opened(level: u8, policy: &Policy) -> CaseRecord {
+    let mut case = empty(policy);
+    assert_eq!(case.join(&joining(1, level, &[Track::Harassment]), policy, at(0)), Joined::Announced);
+    case
+}
+
+fn live(case: &CaseRecord) -> Vec<(Step, &str)> {
+    case.intents.iter().filter(|intent| intent.state.is_live()).map(|intent| (intent.step, intent.to.person.as_str())).collect()
+}
+
+#[test]
+fn joining_plans_what_the_route_says() {
+    use Step::{First, Raised, Repeat};
+    type Row<'a> = (u8, u8, Joined, Vec<(Step, &'a str)>);
+    let policy = shipped();
+    let rows: Vec<Row<'_>> = vec![
+        (2, 2, Joined::Counted, vec![(First, "supervisor"), (Repeat, "supervisor")]),
+        (3, 2, Joined::Counted, vec![(First, "manager"), (First, "supervisor"), (Repeat, "manager"), (Repeat, "supervisor")]),
+        (2, 3, Joined::Announced, vec![(Raised, "manager"), (Raised, "supervisor"), (Repeat, "manager"), (Repeat, "supervisor")]),
+    ];
+    for (first, second, expected, alerts) in rows {
+        let mut case = opened(first, &policy);
+        assert_eq!(case.join(&joining(2, second, &[Track::Harassment]), &policy, at(1)), expected, "{first} then {second}");
+        assert_eq!(case.join(&joining(2, second, &[Track::Harassment]), &policy, at(1)), Joined::Known);
+        let mut found = live(&case);
+        found.sort_unstable();
+        assert_eq!(found, alerts, "{first} then {second}");
+        assert_eq!(case.message_count(), 2);
+    }
+}
+
+#[test]
+fn taking_a_case_stops_alerts_until_it_rises() {
+    let policy = shipped();
+    let mut case = opened(2, &policy);
+    assert!(case.acknowledge("山田", at(1)) && !case.acknowledge("山田", at(2)));
+    assert_eq!((live(&case), case.next_due), (vec![], None));
+    assert_eq!(case.join(&joining(2, 2, &[Track::Harassment]), &policy, at(3)), Joined::Counted);
+    assert!(matches!(case.state, CaseState::Acknowledged { .. }), "the same level disturbs nobody");
+    assert_eq!(case.join(&joining(3, 4, &[Track::Harassment]), &policy, at(4)), Joined::Announced);
+    assert_eq!((case.state.clone(), case.next_due), (CaseState::Open, Some(at(4))));
+    assert!(case.close("山田", "解決", at(5)) && !case.close("山田", "解決", at(5)));
+    assert_eq!(case.join(&joining(4, 4, &[Track::Harassment]), &policy, at(6)), Joined::Refused);
+    assert_eq!((live(&case), case.next_due, case.message_count()), (vec![], None, 3));
+}
+
+#[test]
+fn a_send_ends_in_one_of_four_ways() {
+    let policy = shipped();
+    let later = Attempt::Later { at_least: Duration::from_mins(9), reason: "busy".into() };
+    let refused = Attempt::Refused { reason: "refused".into() };
+    for (attempt, is_live, is_sent, fallbacks) in [(Attempt::Sent, false, true, 0), (later, true, false, 0), (refused, false, false, 1)] {
+        let mut case = opened(2, &policy);
+        assert!(case.begin_send(2, at(0)).is_none(), "the repeat is not due");
+        let begun = case.begin_send(1, at(0)).unwrap();
+        assert!(case.begin_send(1, at(0)).is_none(), "one sender at a time");
+        case.finish_send(1, &attempt, &policy, at(0));
+        let intent = case.intent(1).unwrap();
+        assert_eq!((intent.state.is_live(), intent.state.is_sent()), (is_live, is_sent), "{attempt:?}");
+        assert_eq!(intent.message_id, begun.message_id);
+        assert!(!is_live || intent.due_at >= at(9), "the server's wish is kept");
+        assert_eq!(case.intents.iter().filter(|one| one.step == Step::Fallback && one.to.person == "manager").count(), fallbacks);
+    }
+}
+
+#[test]
+fn pauses_grow_and_stay_bounded() {
+    let policy = shipped();
+    let mut case = opened(2, &policy);
+    let mut now = at(0);
+    for least in [1, 2, 5, 10, 20, 30, 30, 30] {
+        case.begin_send(1, now).unwrap();
+        case.finish_send(1, &Attempt::Later { at_least: Duration::ZERO, reason: "busy".into() }, &policy, now);
+        let due = case.intent(1).unwrap().due_at;
+        let pause = due.duration_since(now).as_secs();
+        assert!((least * 60..=least * 72).contains(&pause), "{least} min: {pause} s");
+        now = due;
+    }
+}
+
+#[test]
+fn an_unfinished_send_is_sent_again_as_the_same_mail() {
+    let policy = shipped();
+    let mut case = opened(2, &policy);
+    let before = case.begin_send(1, at(0)).unwrap();
+    assert!(case.recover_sends(at(1)) && !case.recover_sends(at(1)));
+    let after = case.begin_send(1, at(1)).unwrap();
+    assert_eq!(after.message_id, before.message_id);
+    assert!(case.begin_send(1, at(3)).is_none() && case.begin_send(1, at(4)).is_some(), "a lost sender is replaced after three minutes");
+}
+
+#[test]
+fn a_cancelled_fallback_told_nobody() {
+    let policy = shipped();
+    let refused = Attempt::Refused { reason: "refused".into() };
+    let mut case = empty(&policy);
+    case.join(&joining(1, 0, &[Track::Safety]), &policy, at(0));
+    case.begin_send(1, at(0)).unwrap();
+    case.finish_send(1, &refused, &policy, at(0));
+    assert!(case.acknowledge("山田", at(1)));
+    case.join(&joining(2, 3, &[Track::Harassment]), &policy, at(2));
+    let anew = case.intents.iter().find(|intent| intent.track == Track::Safety && intent.state.is_live()).unwrap().number;
+    case.begin_send(anew, at(2)).unwrap();
+    case.finish_send(anew, &refused, &policy, at(2));
+    let told = case.intents.iter().any(|intent| intent.track == Track::Safety && intent.step == Step::Fallback && intent.state.is_live());
+    assert!(told, "{:#?}", case.intents);
+}
+
+#[test]
+fn a_flood_stays_within_one_record() {
+    let policy = shipped();
+    let mut case = empty(&policy);
+    for n in 0..5_000 {
+        let mut one = joining(n, 2 + u8::try_from(n % 3).unwrap(), &Track::ALL);
+        one.message.identity = Digest::of(&n.to_be_bytes()).key();
+        one.message.id = MessageId(format!("{n:0>255}"));
+        case.join(&one, &policy, at(i64::from(n)));
+    }
+    let bytes = mimamori::store::record::encode(&case).unwrap().len();
+    assert!(bytes < 256 * 1024 && case.message_count() == 5_000, "{bytes}");
+}
+
+#[derive(Debug, Clone)]
+enum Move {
+    Join(u32, u8, Vec<Track>),
+    Acknowledge,
+    Close,
+    Begin(usize),
+    Finish(usize, u8),
+    Recover,
+}
+
+fn moves() -> impl Strategy<Value = Vec<(Move, i64)>> {
+    let tracks = proptest::sample::subsequence(Track::ALL.to_vec(), 1..=4);
+    let one = prop_oneof![
+        5 => (0u32..30, 0u8..=4, tracks).prop_map(|(n, level, tracks)| Move::Join(n, level, tracks)),
+        2 => Just(Move::Acknowledge),
+        1 => Just(Move::Close),
+        6 => (0usize..12).prop_map(Move::Begin),
+        6 => (0usize..12, 0u8..3).prop_map(|(index, how)| Move::Finish(index, how)),
+        1 => Just(Move::Recover),
+    ];
+    proptest::collection::vec((one, 0i64..40), 1..60)
+}
+
+fn apply(case: &mut CaseRecord, step: &Move, policy: &Policy, now: Timestamp) {
+    let nth =
+        |case: &CaseRecord, index: usize| case.intents.get(case.intents.len().saturating_sub(1 + index)).map_or(0, |intent| intent.number);
+    match step {
+        Move::Join(n, level, tracks) => _ = case.join(&joining(*n, *level, tracks), policy, now),
+        Move::Acknowledge => _ = case.acknowledge("山田", now),
+        Move::Close => _ = case.close("山田", "解決", now),
+        Move::Begin(index) => _ = case.begin_send(nth(case, *index), now),
+        Move::Finish(index, how) => {
+            let reason = "x".to_owned();
+            let attempt = [Attempt::Sent, Attempt::Later { at_least: Duration::ZERO, reason: reason.clone() }, Attempt::Refused { reason }];
+            case.finish_send(nth(case, *index), &attempt[usize::from(*how)], policy, now);
+        }
+        Move::Recover => _ = case.recover_sends(now),
+    }
+}
+
+fn earliest(case: &CaseRecord) -> Option<Timestamp> {
+    let due = |state: &IntentState, due_at: Timestamp| match state {
+        IntentState::Pending { .. } => Some(due_at),
+        IntentState::Sending { since, .. } => Some(*since + SignedDuration::from_mins(3)),
+        _ => None,
+    };
+    case.intents.iter().filter_map(|intent| due(&intent.state, intent.due_at)).min()
+}
+
+/// Every track of an open case tells somebody, or was refused by everybody the policy names.
+fn unannounced(case: &CaseRecord, policy: &Policy) -> Vec<Track> {
+    let failed = |track: Track, person: &str| {
+        case.intents
+            .iter()
+            .any(|intent| intent.track == track && intent.to.person == person && matches!(intent.state, IntentState::Failed { .. }))
+    };
+    let is_silent = |track: &Track| {
+        let told = case.intents.iter().any(|intent| intent.track == *track && (intent.state.is_live() || intent.state.is_sent()));
+        let route = policy.route(*track, case.level);
+        !told && !route.fallback.iter().all(|to| failed(*track, &to.person))
+    };
+    case.tracks.iter().copied().filter(is_silent).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn order_and_redelivery_change_nothing(
+        rows in proptest::collection::vec((0u8..=4, proptest::sample::subsequence(Track::ALL.to_vec(), 1..=4)), 1..25),
+        order in proptest::collection::vec(any::<proptest::sample::Index>(), 0..60),
+    ) {
+        let policy = shipped();
+        let messages: Vec<Joining> = rows.iter().zip(0u32..).map(|((level, tracks), n)| joining(n, *level, tracks)).collect();
+        let (mut straight, mut mixed) = (empty(&policy), empty(&policy));
+        for one in &messages {
+            straight.join(one, &policy, at(9));
+        }
+        for one in order.iter().map(|index| index.get(&messages)).chain(messages.iter().rev()) {
+            mixed.join(one, &policy, at(9));
+        }
+        let facts = |case: &CaseRecord| (case.counts.clone(), case.level, case.categories.clone(), case.lanes.clone(), case.tracks.clone(), case.messages.clone(), case.reasons.clone());
+        prop_assert_eq!(facts(&straight), facts(&mixed));
+        prop_assert_eq!((straight.opened_at, straight.last_at), (mixed.opened_at, mixed.last_at));
+    }
+
+    #[test]
+    fn an_open_case_always_tells_somebody(moves in moves()) {
+        let policy = shipped();
+        let mut case = empty(&policy);
+        let mut minutes = 0;
+        for (step, pause) in &moves {
+            minutes += pause;
+            apply(&mut case, step, &policy, at(minutes));
+            prop_assert_eq!(case.next_due, earliest(&case), "after {:?}", step);
+            if case.state == CaseState::Open {
+                prop_assert_eq!(unannounced(&case, &policy), vec![], "after {:?}: {:#?}", step, case.intents);
+            }
+        }
+    }
+}
+
+/// One row of evidence: kind, entry, its words, role.
+type Find = (EvidenceKind, &'static str, Option<Category>, Option<Lane>, u8, &'static [(&'static str, Role)]);
+
+fn judged(text: &str, level: u8, finds: &[Find]) -> (Message, Verdict) {
+    let level = Level::try_from(level).unwrap();
+    let evidence: Vec<Evidence> = finds.iter().map(|find| evidence(text, find)).collect();
+    let mut categories: Vec<Category> = evidence.iter().filter_map(|row| row.category).collect();
+    categories.sort_unstable();
+    categories.dedup();
+    let verdict = Verdict {
+        id: "A-1".into(),
+        level,
+        level_name: level.name().into(),
+        categories,
+        lanes: evidence.iter().filter_map(|row| row.lane).collect(),
+        urgent: true,
+        demand: Score::default(),
+        manner: Score::default(),
+        evidence,
+        suppressed: vec![],
+        more: 0,
+        coverage: Coverage::default(),
+        lexicon: "sha256:0".into(),
+        engine: "0".into(),
+    };
+    let message = Message {
+        id: "A-1".into(),
+        tenant: Tenant::default(),
+        queue: QueueName::default(),
+        channel: Channel::Email,
+        direction: Direction::Inbound,
+        event: Event::Message,
+        conversation: None,
+        customer: Some("taro@customer.example".into()),
+        operator: None,
+        ticket: Some("T-2044".into()),
+        url: Some("https://desk.example.jp/tickets/2044?a=1&b=2".into()),
+        at: None,
+        fields: vec![Field::new(FieldName::Text, text.into()), Field::new(FieldName::FromName, "山田太郎".into())],
+        coverage: Coverage::default(),
+        machine: None,
+        derivation: vec![],
+        headers: vec![],
+    };
+    (message, verdict)
+}
+
+fn evidence(text: &str, (kind, entry, category, lane, level, words): &Find) -> Evidence {
+    let span = |(word, role): &(&str, Role)| {
+        let start = text.split(word).next().unwrap().chars().count();
+        EvidenceSpan { field: FieldName::Text, start, end: start + word.chars().count(), role: *role }
+    };
+    let spans: Vec<EvidenceSpan> = words.iter().map(span).collect();
+    let start = spans.iter().map(|span| span.start).min();
+    let end = spans.iter().map(|span| span.end).max();
+    Evidence {
+        kind: *kind,
+        entry: EntryId::from(*entry),
+        category: *category,
+        lane: *lane,
+        level: Level::try_from(*level).unwrap(),
+        text: String::new(),
+        field: FieldName::Text,
+        part: PartKind::New,
+        start,
+        end,
+        spans,
+        via: vec![],
+    }
+}
+
+const INSULT: &str = "おい馬鹿店員、土下座しろ。お前の頭は腐ってんのか。返品の件、早く返事をください。馬鹿店員と話す気はない。山田太郎 taro@customer.example";
+const THREAT: &str = "返金の話、まだですか。金を返さないなら、明日の10時に渋谷店へ灯油を持って行き、店長をぶっ殺してやる。死ね、クソ店員。<b>https://evil.example.com/</b>";
+const CARE: &str = "返金がないなら、もう生きていけません。\n薬をたくさん飲みました。さようなら。";
+const SAFETY: &str = "ヒーターから火が出て、子どもが手にやけどをしました。どうしてくれるんですか。";
+
+/// Words that may stand in no alert of these messages but care.
+const MASKED: [&str; 7] = ["馬鹿店員", "頭は腐って", "ぶっ殺", "死ね", "クソ店員", "お前", "https://evil"];
+
+fn insult() -> (Message, Verdict) {
+    use EvidenceKind::Entry;
+    judged(
+        INSULT,
+        2,
+        &[
+            (Entry, "insult.fool_address", Some(Category::Insult), None, 2, &[("馬鹿店員", Role::Harm)]),
+            (Entry, "coercion.dogeza", Some(Category::Coercion), None, 2, &[("土下座しろ", Role::Harm)]),
+            (Entry, "insult.head", Some(Category::Insult), None, 2, &[("頭は腐って", Role::Harm)]),
+            (Entry, "insult.you", Some(Category::Insult), None, 1, &[("お前", Role::Harm)]),
+        ],
+    )
+}
+
+fn threat() -> (Message, Verdict) {
+    use EvidenceKind::{Combination, Entry};
+    let threat = Some(Category::Threat);
+    judged(
+        THREAT,
+        4,
+        &[
+            (Combination, "threat.weapon_ready", threat, None, 4, &[("ないなら", Role::Target), ("灯油", Role::Means)]),
+            (Combination, "threat.kill_when", threat, None, 4, &[("明日", Role::When), ("ぶっ殺してやる", Role::Harm)]),
+            (Combination, "threat.kill_where", threat, None, 4, &[("店へ", Role::Where), ("ぶっ殺してやる", Role::Harm)]),
+            (Combination, "threat.unless", threat, None, 4, &[("店長", Role::Condition), ("店長", Role::Target)]),
+            (
+                Combination,
+                "extortion.refund",
+                Some(Category::Extortion),
+                None,
+                3,
+                &[("返金", Role::Demand), ("ぶっ殺してやる", Role::Harm)],
+            ),
+            (Entry, "threat.kill", threat, None, 3, &[("ぶっ殺してやる", Role::Harm)]),
+            (Entry, "insult.die", Some(Category::Insult), None, 3, &[("死ね", Role::Harm)]),
+            (Entry, "insult.jerk_suffix", Some(Category::Insult), None, 2, &[("クソ店員", Role::Harm)]),
+        ],
+    )
+}
+
+fn case_of(message: &Message, verdict: &Verdict, policy: &Policy) -> CaseRecord {
+    let tracks = policy.decide(verdict).tracks;
+    let mut one = joining(1, verdict.level.number(), &[]);
+    one.message.received_at = at(0);
+    (one.categories, one.lanes) = (verdict.categories.clone(), verdict.lanes.clone());
+    one.summaries = tracks.iter().map(|track| (*track, summarise(message, verdict, *track == Track::Care))).collect();
+    let mut case = empty(policy);
+    case.join(&one, policy, at(0));
+    case
+}
+
+fn nth_alert(case: &CaseRecord, step: Step, policy: &Policy) -> Outgoing {
+    let intent = case.intents.iter().rev().find(|intent| intent.step == step && intent.state.is_live()).unwrap();
+    render(case, intent, policy)
+}
+
+/// Every alert that has a golden, with what the head of its subject must say.
+fn alerts(policy: &Policy) -> Vec<(&'static str, &'static str, Outgoing)> {
+    let ((insult, mild), (threat, grave)) = (insult(), threat());
+    let mut severe = mild.clone();
+    severe.level = Level::Severe;
+    let lane = |text: &str, lane: Lane, category: Option<Category>, words: &'static [(&'static str, Role)]| {
+        let (message, verdict) = judged(text, 0, &[(EvidenceKind::Entry, "lane.entry", category, Some(lane), 0, words)]);
+        case_of(&message, &verdict, policy)
+    };
+    let care = lane(CARE, Lane::SelfHarm, Some(Category::SelfHarm), &[("生きていけません", Role::Cue)]);
+    let safety = lane(SAFETY, Lane::SafetyIncident, None, &[("やけどをし", Role::Cue)]);
+    let mild_case = case_of(&insult, &mild, policy);
+    let mut raised = mild_case.clone();
+    let mut worse = joining(2, 4, &[]);
+    worse.categories.clone_from(&grave.categories);
+    worse.summaries = [(Track::Harassment, summarise(&threat, &grave, false))].into();
+    raised.join(&worse, policy, at(8));
+    let mut unchecked = empty(policy);
+    unchecked.join(&joining(1, 0, &[Track::Unchecked]), policy, at(0));
+    vec![
+        ("harassment-2", "2 カスハラ疑い", nth_alert(&mild_case, Step::First, policy)),
+        ("harassment-3", "3 重度の疑い", nth_alert(&case_of(&insult, &severe, policy), Step::First, policy)),
+        ("harassment-4", "4 緊急", nth_alert(&case_of(&threat, &grave, policy), Step::First, policy)),
+        ("raised", "4 緊急】【上昇】", nth_alert(&raised, Step::Raised, policy)),
+        ("repeat", "2 カスハラ疑い】【再通知】", nth_alert(&mild_case, Step::Repeat, policy)),
+        ("care", "至急・ケア", nth_alert(&care, Step::First, policy)),
+        ("safety", "至急・製品事故", nth_alert(&safety, Step::First, policy)),
+        ("unchecked", "未判定", nth_alert(&unchecked, Step::First, policy)),
+    ]
+}
+
+fn golden(file: &Path, shown: &str) -> Option<String> {
+    if std::env::var_os("UPDATE_GOLDENS").is_some() {
+        fs::write(file, shown).unwrap();
+    }
+    (fs::read_to_string(file).unwrap_or_default() != shown).then(|| format!("{}:\n{shown}", file.display()))
+}
+
+fn cases(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(folder)
+}
+
+#[test]
+fn alerts_read_as_recorded() {
+    let mut differing = vec![];
+    let alerts = alerts(&shipped());
+    for (name, _, alert) in &alerts {
+        let text = format!("{}\n\n{}", alert.subject, alert.text);
+        differing.extend(golden(&cases("alert").join(format!("{name}.txt")), &text));
+        differing.extend(golden(&cases("alert").join(format!("{name}.html")), &alert.html));
+    }
+    let stored = fs::read_dir(cases("alert")).unwrap().count();
+    assert_eq!(stored, 2 * alerts.len(), "a golden without a case, or no golden at all");
+    assert!(differing.is_empty(), "run with UPDATE_GOLDENS=1 and review:\n{}", differing.join("\n"));
+}
+
+#[test]
+fn alerts_leak_nothing() {
+    for (name, kind, alert) in alerts(&shipped()) {
+        let head: String = alert.subject.chars().take(60).collect();
+        assert!(head.contains(kind), "{name}: {head}");
+        for word in MASKED.iter().chain(&["山田", "太郎", "@", "店長"]) {
+            assert!(!alert.subject.contains(word), "{name}: {word} in {}", alert.subject);
+        }
+        for word in MASKED {
+            assert!(!alert.text.contains(word) && !alert.html.contains(word), "{name}: {word} in\n{}", alert.text);
+        }
+        assert!(!alert.html.contains("<b>"), "{name}: the customer's markup lives");
+        assert!(alert.text.contains("受領期限") && alert.html.contains("受領期限"), "{name}");
+        if name == "care" {
+            assert!(!alert.text.contains("レベル") && alert.text.contains("生きていけません"), "{}", alert.text);
+        }
+    }
+}
+
+#[test]
+fn slots_hold_what_they_are_called() {
+    let (message, verdict) = threat();
+    let expected = [
+        (Role::Target, "店長"),
+        (Role::When, "明日の10時"),
+        (Role::Where, "渋谷店"),
+        (Role::Means, "灯油"),
+        (Role::Demand, "返金"),
+        (Role::Condition, "金を返さないなら"),
+    ];
+    let found = summarise(&message, &verdict, false);
+    assert_eq!(found.slots, expected.map(|(role, text)| (role, text.to_owned())));
+    assert!(found.reasons.len() <= 2, "{:#?}", found.reasons);
+}
+
+#[tokio::test]
+async fn the_outbox_keeps_one_file_per_alert() {
+    let folder = tempfile::tempdir().unwrap();
+    let outbox = Outbox::new(folder.path().to_owned()).unwrap();
+    let alerts = alerts(&shipped());
+    let alert = &alerts[2].2;
+    for _ in 0..2 {
+        assert_eq!(outbox.send(alert).await, Outcome::Sent);
+    }
+    let second = Outgoing { message_id: "other@example.jp".into(), ..alert.clone() };
+    let files = || fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let [file] = files().try_into().unwrap();
+    let raw = fs::read(file).unwrap();
+    let mail = mail_parser::MessageParser::default().parse(&raw).unwrap();
+    assert_eq!((mail.subject(), mail.message_id()), (Some(alert.subject.as_str()), Some(alert.message_id.as_str())));
+    assert_eq!(mail.body_text(0).unwrap().replace("\r\n", "\n"), alert.text);
+    assert_eq!(outbox.send(&second).await, Outcome::Sent);
+    assert_eq!(files().len(), 2);
+}
+
+#[test]
+fn policy_faults_are_rendered_as_recorded() {
+    let mut files: Vec<PathBuf> = fs::read_dir(cases("policy")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    assert!(files.len() >= 10, "only {} cases", files.len());
+    let mut differing = vec![];
+    for file in files {
+        let source =
+            SourceText { name: file.file_name().unwrap().to_string_lossy().into_owned(), text: fs::read_to_string(&file).unwrap() };
+        let (policy, faults) = Policy::parse(&source);
+        assert!(faults.iter().any(|fault| fault.grave == Grave::Error) && policy.is_none(), "{}: accepted", file.display());
+        let shown = mimamori::diag::render(&faults, &[source], false) + "\n";
+        differing.extend(golden(&file.with_extension("out"), &shown));
+    }
+    assert!(differing.is_empty(), "run with UPDATE_GOLDENS=1 and review:\n{}", differing.join("\n"));
+}

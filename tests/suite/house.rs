@@ -30,8 +30,9 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("edge::twin", &["model", "store"]),
     ("edge::evidence", &["model", "store"]),
     ("edge::notify", &["model", "case", "policy"]),
-    ("edge::http", &["model", "store", "decode", "edge::metrics"]),
-    ("edge::spool", &["model", "store", "decode", "edge::metrics"]),
+    ("edge::intake", &["model", "decode"]),
+    ("edge::http", &["model", "store", "decode", "edge::intake", "edge::metrics"]),
+    ("edge::spool", &["model", "store", "decode", "edge::intake", "edge::metrics"]),
     ("edge::metrics", &["model"]),
     ("edge", &[]),
     // roof
@@ -88,7 +89,7 @@ impl<'a> Visit<'a> for Mentions {
         }
     }
     fn visit_item_use(&mut self, item: &'a syn::ItemUse) {
-        flatten(&item.tree, String::new(), item.span().start().line, &mut self.0);
+        flatten(&item.tree, "", item.span().start().line, &mut self.0);
     }
     fn visit_path(&mut self, path: &'a syn::Path) {
         let names: Vec<_> = path.segments.iter().map(|s| s.ident.to_string()).collect();
@@ -101,10 +102,10 @@ fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|a| a.path().is_ident("cfg") && a.parse_args::<syn::Path>().is_ok_and(|p| p.is_ident("test")))
 }
 
-fn flatten(tree: &UseTree, at: String, line: usize, out: &mut Seen) {
+fn flatten(tree: &UseTree, at: &str, line: usize, out: &mut Seen) {
     match tree {
-        UseTree::Path(p) => flatten(&p.tree, format!("{at}{}::", p.ident), line, out),
-        UseTree::Group(g) => g.items.iter().for_each(|t| flatten(t, at.clone(), line, out)),
+        UseTree::Path(p) => flatten(&p.tree, &format!("{at}{}::", p.ident), line, out),
+        UseTree::Group(g) => g.items.iter().for_each(|t| flatten(t, at, line, out)),
         UseTree::Name(n) => _ = out.insert((format!("{at}{}", n.ident), line)),
         UseTree::Rename(r) => _ = out.insert((format!("{at}{}", r.ident), line)),
         UseTree::Glob(_) => _ = out.insert((format!("{at}*"), line)),

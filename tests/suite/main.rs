@@ -1,5 +1,14 @@
 //! All integration tests in one binary: one link instead of many.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    clippy::cast_possible_truncation,
+    clippy::missing_docs_in_private_items
+)]
+#![allow(clippy::similar_names, missing_docs)] // a test fails loudly by itself, and its tables may be long
+
 mod alert;
 mod cli;
 mod config;
@@ -7,6 +16,7 @@ mod crash;
 mod decode;
 mod e2e;
 mod engine;
+mod hostile;
 mod house;
 mod http;
 mod inflect;
@@ -15,4 +25,5 @@ mod lexicons;
 mod readme;
 mod smtp;
 mod store;
+mod support;
 mod text;

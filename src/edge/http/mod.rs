@@ -1,1 +1,11 @@
-//! HTTP routers: intake and ops.
+//! HTTP: the app router (intake) and the ops router (health, metrics), and the server that carries both.
+//!
+//! A 202 is given only after the durable commit. Bodies, headers, connections and waiting times are bounded. No message text,
+//! address or token is ever logged or echoed.
+
+mod answer;
+pub mod app;
+pub mod health;
+pub mod ops;
+pub mod request;
+pub mod server;

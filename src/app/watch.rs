@@ -1,0 +1,116 @@
+//! What runs beside the worker: signals, the two HTTP servers, gauges and probes.
+
+use crate::app::Backend;
+use crate::config::secret::Secrets;
+use crate::config::settings::Settings;
+use crate::edge::http::app::AppState;
+use crate::edge::http::health::{Component, Health, STALLED_AFTER};
+use crate::edge::http::ops::OpsState;
+use crate::edge::http::request::IntakeToken;
+use crate::edge::http::{app, ops, server};
+use crate::edge::metrics::Metrics;
+use crate::worker::Worker;
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How often gauges and probes are refreshed.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// Stops at the first SIGINT or SIGTERM; leaves the process at the second.
+#[allow(clippy::exit)] // a second signal means "now"
+pub async fn signals(stop: CancellationToken) {
+    next_signal().await;
+    tracing::info!("stopping: finishing what is in hand");
+    stop.cancel();
+    next_signal().await;
+    std::process::exit(1);
+}
+
+#[cfg(unix)]
+async fn next_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        },
+        Err(_) => _ = tokio::signal::ctrl_c().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn next_signal() {
+    _ = tokio::signal::ctrl_c().await;
+}
+
+/// Servers that listen.
+pub struct Servers {
+    /// Address of the app router.
+    pub app: SocketAddr,
+    /// Address of the ops router.
+    pub ops: SocketAddr,
+    /// Their tasks.
+    pub tasks: Vec<JoinHandle<()>>,
+}
+
+/// Binds and serves both routers; one listener serves both where the addresses are equal.
+pub async fn serve(
+    settings: &Settings,
+    secrets: &Secrets,
+    backend: &Backend,
+    metrics: &Arc<Metrics>,
+    health: &Arc<Health>,
+    stop: &CancellationToken,
+) -> Result<Servers> {
+    let app_router = app::router(AppState {
+        queue: Arc::clone(&backend.queue),
+        metrics: Arc::clone(metrics),
+        token: secrets.intake_token.as_ref().map(|secret| IntakeToken::new(secret.reveal())),
+        message_bytes: settings.limits.message_bytes,
+        body_timeout: app::BODY_TIMEOUT,
+    });
+    let ops_router = ops::router(OpsState { health: Arc::clone(health), metrics: Arc::clone(metrics) });
+    let (app_wanted, ops_wanted) = (settings.intake.http.listen, settings.ops.listen);
+    let app_listener =
+        TcpListener::bind(app_wanted).await.with_context(|| format!("cannot listen on {app_wanted} (intake.http.listen)"))?;
+    let app_address = app_listener.local_addr()?;
+    if app_wanted == ops_wanted && app_wanted.port() != 0 {
+        let task = tokio::spawn(server::serve(app_listener, app_router.merge(ops_router), stop.clone().cancelled_owned()));
+        return Ok(Servers { app: app_address, ops: app_address, tasks: vec![task] });
+    }
+    let ops_listener = TcpListener::bind(ops_wanted).await.with_context(|| format!("cannot listen on {ops_wanted} (ops.listen)"))?;
+    let ops_address = ops_listener.local_addr()?;
+    let tasks = vec![
+        tokio::spawn(server::serve(app_listener, app_router, stop.clone().cancelled_owned())),
+        tokio::spawn(server::serve(ops_listener, ops_router, stop.clone().cancelled_owned())),
+    ];
+    Ok(Servers { app: app_address, ops: ops_address, tasks })
+}
+
+/// Refreshes gauges and probes every second, while both loops of the worker turn.
+pub async fn gauges(worker: Arc<Worker>, metrics: Arc<Metrics>, health: Arc<Health>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let now = Timestamp::now();
+        if worker.pulse().age(now) < STALLED_AFTER {
+            health.tick();
+        }
+        match worker.queue.state().await {
+            Ok(state) => {
+                let age = state.oldest.map_or(Duration::ZERO, |oldest| Duration::try_from(now.duration_since(oldest)).unwrap_or_default());
+                metrics.queue(state.pending, age);
+                health.working(Component::Store);
+            }
+            Err(error) => health.failing(Component::Store, error.to_string()),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(REFRESH) => {}
+        }
+    }
+}

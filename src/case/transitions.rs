@@ -1,0 +1,208 @@
+//! What can happen to a case, as pure functions of record, event and time.
+
+use crate::case::intents::{plan, refresh};
+use crate::case::summary::Summary;
+use crate::case::{CaseEvent, CaseMessage, CaseRecord, CaseState, EVENTS_MAX, Happening, MESSAGES_MAX, Step};
+use crate::model::ids::{QueueName, Tenant};
+use crate::model::severity::{Category, Lane, Level};
+use crate::policy::{Policy, Track};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Who acts when the program does.
+pub const MACHINE: &str = "mimamori";
+
+/// Longest name or reason kept, in characters.
+const TEXT_CHARS_MAX: usize = 200;
+
+/// Counts of one track at which a case that only grows is announced again: a flood must not be silent, nor be a flood of alerts.
+const GROWTH_STEPS: [u64; 3] = [10, 100, 1_000];
+
+/// A message that joins a case.
+#[derive(Debug, Clone)]
+pub struct Joining {
+    /// The message.
+    pub message: CaseMessage,
+    /// Kinds of harm.
+    pub categories: Vec<Category>,
+    /// Lanes.
+    pub lanes: Vec<Lane>,
+    /// The roads it takes, with what alerts of each say.
+    pub summaries: BTreeMap<Track, Summary>,
+    /// Why it could not be judged (track `unchecked`).
+    pub reason: Option<String>,
+}
+
+/// What joining changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    /// Counted, and new alerts are due.
+    Announced,
+    /// Counted; what was announced still says it all.
+    Counted,
+    /// It was there already.
+    Known,
+    /// The case is closed: the message belongs to the next generation.
+    Refused,
+}
+
+impl CaseRecord {
+    /// A new case without messages; add the first at once.
+    pub fn open(tenant: &Tenant, queue: &QueueName, scope: &str, generation: u32, policy: &Policy, now: Timestamp) -> Self {
+        Self {
+            id: Self::id_of(tenant, scope, generation),
+            tenant: tenant.clone(),
+            queue: queue.clone(),
+            scope: scope.to_owned(),
+            generation,
+            state: CaseState::Open,
+            level: Level::Ordinary,
+            categories: vec![],
+            lanes: vec![],
+            tracks: vec![],
+            counts: BTreeMap::new(),
+            reasons: BTreeMap::new(),
+            messages: vec![],
+            summaries: BTreeMap::new(),
+            intents: vec![],
+            next_intent: 1,
+            next_due: None,
+            events: vec![],
+            policy_version: policy.version.clone(),
+            policy_digest: policy.digest(),
+            opened_at: now,
+            last_at: now,
+        }
+    }
+
+    /// Adds a message. Adding it again changes nothing; a rise or a new track plans alerts, and wakes an acknowledged case.
+    pub fn join(&mut self, joining: &Joining, policy: &Policy, now: Timestamp) -> Joined {
+        if self.messages.iter().any(|known| known.identity == joining.message.identity) {
+            return Joined::Known;
+        }
+        if self.state.is_closed() {
+            return Joined::Refused;
+        }
+        let level = joining.message.level;
+        let (first, risen) = (self.messages.is_empty(), level > self.level);
+        let new_tracks: Vec<Track> = joining.summaries.keys().copied().filter(|track| !self.tracks.contains(track)).collect();
+        self.count(joining, first);
+        self.merge(joining, risen);
+        let grown = GROWTH_STEPS.contains(&self.message_count()) && joining.reason.is_some();
+        let announced = self.announce(joining, &new_tracks, risen && !first, grown, policy, now);
+        if first {
+            self.note(now, Happening::Opened, MACHINE, &format!("レベル{level}"));
+        } else if announced {
+            self.note(now, Happening::Raised, MACHINE, &format!("レベル{}", self.level));
+            self.reopen(policy, now);
+        }
+        refresh(self);
+        if announced { Joined::Announced } else { Joined::Counted }
+    }
+
+    /// Open again: a track whose alerts were all cancelled by the acknowledgement is announced anew.
+    fn reopen(&mut self, policy: &Policy, now: Timestamp) {
+        let was_taken = matches!(self.state, CaseState::Acknowledged { .. });
+        self.state = CaseState::Open;
+        for track in self.tracks.clone() {
+            if was_taken && !self.is_announced(track) {
+                plan(self, track, Step::First, policy, now);
+            }
+        }
+    }
+
+    fn count(&mut self, joining: &Joining, first: bool) {
+        *self.counts.entry(joining.message.level.number()).or_insert(0) += 1;
+        if let Some(reason) = &joining.reason {
+            *self.reasons.entry(reason.clone()).or_insert(0) += 1;
+        }
+        let received = joining.message.received_at;
+        if first {
+            (self.opened_at, self.last_at) = (received, received);
+        } else {
+            (self.opened_at, self.last_at) = (self.opened_at.min(received), self.last_at.max(received));
+        }
+        let place = |message: &CaseMessage| (message.received_at, message.identity.clone());
+        let index = self.messages.partition_point(|known| place(known) < place(&joining.message));
+        self.messages.insert(index, joining.message.clone());
+        if self.messages.len() > MESSAGES_MAX {
+            self.messages.remove(0);
+        }
+    }
+
+    fn merge(&mut self, joining: &Joining, risen: bool) {
+        self.level = self.level.max(joining.message.level);
+        self.categories.extend(joining.categories.iter().copied());
+        self.categories.sort_unstable();
+        self.categories.dedup();
+        self.lanes.extend(joining.lanes.iter().copied());
+        self.lanes.sort_unstable();
+        self.lanes.dedup();
+        for (track, summary) in &joining.summaries {
+            let graver = self.summaries.get(track).is_none_or(|known| risen || summary.level > known.level);
+            if graver {
+                self.summaries.insert(*track, summary.clone());
+            }
+            if !self.tracks.contains(track) {
+                self.tracks.push(*track);
+            }
+        }
+        self.tracks.sort_unstable();
+    }
+
+    fn announce(&mut self, joining: &Joining, new_tracks: &[Track], risen: bool, grown: bool, policy: &Policy, now: Timestamp) -> bool {
+        let mut announced = false;
+        for track in joining.summaries.keys() {
+            let step = if new_tracks.contains(track) {
+                Step::First
+            } else if (risen && *track == Track::Harassment) || grown {
+                Step::Raised
+            } else {
+                continue;
+            };
+            plan(self, *track, step, policy, now);
+            announced = true;
+        }
+        if announced {
+            self.policy_version.clone_from(&policy.version);
+            self.policy_digest = policy.digest();
+        }
+        announced
+    }
+
+    /// A named person takes the case; what was not sent yet is cancelled. False if it was closed, or theirs already.
+    pub fn acknowledge(&mut self, by: &str, now: Timestamp) -> bool {
+        let by = bounded(by);
+        let theirs = matches!(&self.state, CaseState::Acknowledged { by: holder, .. } if *holder == by);
+        if self.state.is_closed() || theirs {
+            return false;
+        }
+        self.state = CaseState::Acknowledged { by: by.clone(), at: now };
+        self.note(now, Happening::Acknowledged, &by, "");
+        crate::case::intents::cancel(self);
+        true
+    }
+
+    /// A named person closes the case, with a reason. False if it was closed already.
+    pub fn close(&mut self, by: &str, reason: &str, now: Timestamp) -> bool {
+        if self.state.is_closed() {
+            return false;
+        }
+        let (by, reason) = (bounded(by), bounded(reason));
+        self.note(now, Happening::Closed, &by, &reason);
+        self.state = CaseState::Closed { by, at: now, reason };
+        crate::case::intents::cancel(self);
+        true
+    }
+
+    pub(crate) fn note(&mut self, at: Timestamp, what: Happening, by: &str, detail: &str) {
+        self.events.push(CaseEvent { at, what, by: by.to_owned(), detail: bounded(detail) });
+        if self.events.len() > EVENTS_MAX {
+            self.events.remove(0);
+        }
+    }
+}
+
+fn bounded(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(TEXT_CHARS_MAX).collect()
+}

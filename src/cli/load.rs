@@ -1,0 +1,125 @@
+//! What verbs need before they can work: settings, policy, lexicons, the store; every fault told at once.
+
+use crate::app::{self, Faults, Loaded, Prepared};
+use crate::cli::{Common, Failure};
+use crate::conversation::{Contribution, Conversation};
+use crate::decode::line::{self, Line};
+use crate::decode::settings::DecodeSettings;
+use crate::decode::{DecodeError, decode, parts};
+use crate::diag;
+use crate::engine::Engine;
+use crate::engine::scan::Scratch;
+use crate::model::envelope::{ContentKind, Envelope, Identity, Purpose, Source};
+use crate::model::ids::{QueueName, Tenant};
+use crate::model::message::{Direction, Message};
+use crate::model::severity::{Category, Level};
+use crate::model::verdict::Verdict;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+/// Settings, policy and lexicons; refuses with every fault rendered.
+pub fn loaded(common: &Common) -> Result<Loaded, Failure> {
+    app::load(common.config.as_deref()).map_err(|faults| refused(&faults))
+}
+
+/// Settings and policy, for verbs that judge nothing; lexicons are not read.
+pub fn prepared(common: &Common) -> Result<Prepared, Failure> {
+    app::prepare(common.config.as_deref()).map_err(|faults| refused(&faults))
+}
+
+fn refused(faults: &Faults) -> Failure {
+    let colour = std::io::stderr().is_terminal();
+    Failure::refused(diag::render(&faults.diagnostics, &faults.sources, colour))
+}
+
+/// A judge for offline verbs.
+pub fn judge(common: &Common) -> Result<Judge, Failure> {
+    let loaded = loaded(common)?;
+    Ok(Judge { engine: loaded.engine(), scratch: Scratch::default(), decode: loaded.prepared.settings.intake.decode.clone() })
+}
+
+/// Decodes and judges without a store. The same engine and the same steps as the worker.
+#[derive(Debug)]
+pub struct Judge {
+    /// The engine, for `explain`.
+    pub engine: Arc<Engine>,
+    scratch: Scratch,
+    /// Forms, shared senders, own addresses.
+    pub decode: DecodeSettings,
+}
+
+impl Judge {
+    /// Judges one JSON line; a line with `messages` is a conversation that starts with an empty memory.
+    pub fn line(&mut self, bytes: &[u8], default_id: &str, show_fields: bool) -> Result<Value, DecodeError> {
+        Ok(match line::parse(bytes, default_id)? {
+            Line::One(message) => self.shown(&message, show_fields),
+            Line::Conversation { outer_id, messages } => self.conversation(outer_id.as_str(), messages, show_fields),
+        })
+    }
+
+    /// Judges one raw mail.
+    pub fn mail(&mut self, raw: Vec<u8>, show_fields: bool) -> Result<Value, DecodeError> {
+        let message = self.decode_mail(raw)?;
+        Ok(self.shown(&message, show_fields))
+    }
+
+    /// Decodes one raw mail.
+    pub fn decode_mail(&self, raw: Vec<u8>) -> Result<Message, DecodeError> {
+        let envelope = Envelope {
+            kind: ContentKind::Rfc822,
+            payload: Bytes::from(raw),
+            given_id: None,
+            tenant: Tenant::default(),
+            queue: QueueName::default(),
+            received_at: Timestamp::UNIX_EPOCH,
+            source: Source::Submit,
+            purpose: Purpose::Live,
+        };
+        let identity = Identity::of(&envelope).expect("a raw mail has an identity by its digest");
+        decode(&envelope, &identity, &self.decode)
+    }
+
+    /// The verdict.
+    pub fn verdict(&mut self, message: &Message) -> Verdict {
+        self.engine.judge(message, &mut self.scratch)
+    }
+
+    fn shown(&mut self, message: &Message, show_fields: bool) -> Value {
+        let mut row = serde_json::to_value(self.verdict(message)).expect("a verdict is plain data");
+        if show_fields {
+            row["fields"] = serde_json::to_value(&message.fields).expect("fields are plain data");
+        }
+        row
+    }
+
+    fn conversation(&mut self, outer_id: &str, messages: Vec<Message>, show_fields: bool) -> Value {
+        let mut memory = Conversation::default();
+        let (mut level, mut categories, mut evidence, mut rows) = (Level::Ordinary, vec![], vec![], vec![]);
+        for (index, mut message) in messages.into_iter().enumerate() {
+            let at = message.at.unwrap_or(Timestamp::UNIX_EPOCH);
+            let identity = format!("{index:06}");
+            parts::resplit(&mut message, &memory.known_to(at, &identity));
+            if message.direction == Direction::Inbound {
+                let verdict = self.verdict(&message);
+                level = level.max(verdict.level);
+                categories.extend(verdict.categories.iter().copied());
+                evidence.extend(verdict.evidence.iter().filter(|one| one.level >= level.min(Level::Watch)).cloned());
+                rows.push(self.shown(&message, show_fields));
+            }
+            memory.add(Contribution::of(&message, &identity, at));
+        }
+        categories.sort_unstable();
+        categories.dedup();
+        let ids: Vec<&str> = categories.iter().map(|category: &Category| category.id()).collect();
+        json!({"id": outer_id, "conversation_level": level, "categories": ids, "evidence": evidence, "messages": rows})
+    }
+}
+
+/// The `id` of a line that could not be decoded, as far as it can be told.
+pub fn given_id(bytes: &[u8]) -> Option<String> {
+    let row: Value = serde_json::from_slice(bytes).ok()?;
+    row.get("id")?.as_str().map(str::to_owned)
+}

@@ -1,0 +1,99 @@
+//! `[notify]`: how alerts leave.
+
+use crate::config::environment::Variable;
+use crate::config::layers::{Given, Section};
+use crate::config::settings::{NotifySettings, SMTP_TIMEOUT_DEFAULT, SmtpSecurity, SmtpSettings, Transport};
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Bounds of `timeout_seconds`: below, a busy relay is taken for dead; above, an alert misses its deadline.
+const TIMEOUT_RANGE: RangeInclusive<i64> = 5..=600;
+
+/// The settings, and what a later check must point at.
+pub(in crate::config) struct NotifyGiven {
+    pub(in crate::config) settings: NotifySettings,
+    pub(in crate::config) outbox_dir: Option<Given<String>>,
+}
+
+pub(in crate::config) fn notify(section: &Section<'_>) -> NotifyGiven {
+    let default = NotifySettings::default();
+    let transports = [("outbox", Transport::Outbox), ("smtp", Transport::Smtp)];
+    let transport = section.choice("transport", Some(Variable::NotifyTransport), &transports);
+    let outbox_dir = section.section("outbox").filled("dir", Some(Variable::OutboxDir));
+    let relay = section.section("smtp");
+    let (names_relay, smtp) = (relay.text("host", Some(Variable::SmtpHost)).is_some(), smtp(&relay));
+    if let Some(transport) = transport.as_ref().filter(|given| given.value == Transport::Smtp && !names_relay) {
+        let help = "add `host = \"…\"` under [notify.smtp]";
+        section.reader().error(transport, "config.smtp", "mail needs a relay", "no relay is named", help);
+    }
+    let settings = NotifySettings {
+        transport: transport.map_or(default.transport, |given| given.value),
+        outbox_dir: outbox_dir.as_ref().map_or(default.outbox_dir, |given| PathBuf::from(&given.value)),
+        smtp,
+    };
+    NotifyGiven { settings, outbox_dir }
+}
+
+/// Every key is read and checked even where no host is given, so that faults show before the transport is switched.
+fn smtp(section: &Section<'_>) -> Option<SmtpSettings> {
+    let choices = [("starttls", SmtpSecurity::StartTls), ("tls", SmtpSecurity::Tls), ("none", SmtpSecurity::None)];
+    let host = section.filled("host", Some(Variable::SmtpHost)).and_then(|given| host_name(section, given, "host"));
+    let port = section.integer_in("port", Some(Variable::SmtpPort), 1..=65_535);
+    let security = section.choice("security", Some(Variable::SmtpSecurity), &choices).map_or(SmtpSecurity::default(), |given| given.value);
+    let user = section.filled("user", Some(Variable::SmtpUser));
+    let password_file = section.filled("password_file", Some(Variable::SmtpPasswordFile));
+    let ca_file = section.filled("ca_file", None);
+    let hello_name = section.filled("hello_name", None).and_then(|given| host_name(section, given, "hello_name"));
+    let timeout = section.integer_in("timeout_seconds", None, TIMEOUT_RANGE);
+    check_login(section, host.as_ref(), security, user.as_ref(), password_file.as_ref());
+    Some(SmtpSettings {
+        host: host?.value,
+        port: port.and_then(|given| u16::try_from(given.value).ok()).unwrap_or(security.port()),
+        security,
+        user: user.map(|given| given.value),
+        password_file: password_file.map(|given| PathBuf::from(given.value)),
+        ca_file: ca_file.map(|given| PathBuf::from(given.value)),
+        hello_name: hello_name.map(|given| given.value),
+        timeout: timeout.and_then(|given| u64::try_from(given.value).ok()).map_or(SMTP_TIMEOUT_DEFAULT, Duration::from_secs),
+    })
+}
+
+fn check_login(
+    section: &Section<'_>,
+    host: Option<&Given<String>>,
+    security: SmtpSecurity,
+    user: Option<&Given<String>>,
+    password_file: Option<&Given<String>>,
+) {
+    let reader = section.reader();
+    let has_password = password_file.is_some() || reader.has(Variable::SmtpPassword);
+    match (user, password_file) {
+        (Some(user), _) if !has_password => {
+            let help = format!("add `password_file = \"…\"`, or set {}", Variable::SmtpPassword.name());
+            reader.error(user, "config.smtp", "a user without a password", "no password for this user", help);
+        }
+        (None, Some(file)) => {
+            reader.error(file, "config.smtp", "a password without a user", "for which user?", "add `user = \"…\"`, or remove this");
+        }
+        _ => {}
+    }
+    let local = host.is_some_and(|host| host.value == "localhost" || host.value.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()));
+    if let Some(user) = user.filter(|_| security == SmtpSecurity::None && !local) {
+        let help = "use `security = \"starttls\"` or `\"tls\"`";
+        reader.warning(user, "config.smtp", "the password crosses the network in the clear", "sent without TLS", help);
+    }
+}
+
+/// A host name or numeric address, without port.
+fn host_name(section: &Section<'_>, given: Given<String>, key: &str) -> Option<Given<String>> {
+    let alphabet = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if given.value.parse::<IpAddr>().is_ok() || given.value.chars().all(alphabet) {
+        return Some(given);
+    }
+    let help =
+        if key == "host" { "write only the name; the port goes to `port = …`" } else { "write a host name such as `mail.example.jp`" };
+    section.reader().error(&given, "config.host", format!("`{key}` is not a host name"), "not a name or address", help);
+    None
+}

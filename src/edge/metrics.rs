@@ -1,1 +1,0 @@
-//! Every metric, its labels and its registry.

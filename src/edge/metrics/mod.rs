@@ -1,0 +1,252 @@
+//! Every metric in one place: name, help, labels, typed methods.
+//!
+//! All series exist from the start with zero, so that "no data" means "not running" and rates have a first point. The total stays
+//! below 2,000 because every label is a closed set (see [`labels`]). Cost: one atomic addition a call.
+
+pub mod family;
+pub mod labels;
+
+use crate::edge::metrics::family::{CatalogueRow, Counters, Pairs, Registrar};
+use crate::edge::metrics::labels::{AlertChannel, AlertOutcome, DeadCode, Refusal, Track};
+use crate::model::envelope::Source;
+use crate::model::severity::{Category, Lane, Level};
+use prometheus::{Gauge, Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
+use std::time::Duration;
+
+/// Bucket bounds of judging, in seconds: from a short chat line to the 250 ms budget of one message and beyond.
+const JUDGE_BUCKETS: &[f64] = &[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
+
+/// Bucket bounds from acceptance to verdict, in seconds: from one commit to an hour's outage.
+const VERDICT_BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0];
+
+/// Bucket bounds from acceptance to an alert that left, in seconds: the figure published first.
+const ALERT_BUCKETS: &[f64] = &[0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
+
+/// Content type of [`Metrics::render`].
+pub const TEXT_FORMAT: &str = prometheus::TEXT_FORMAT;
+
+/// All metrics of one process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    catalogue: Vec<CatalogueRow>,
+    accepted: Counters<Source>,
+    refused: Counters<Refusal>,
+    duplicates: IntCounter,
+    variants: IntCounter,
+    verdicts: Counters<Level>,
+    evidence: Counters<Category>,
+    lanes: Counters<Lane>,
+    alert_due: Counters<Track>,
+    dead: Counters<DeadCode>,
+    queue_pending: IntGauge,
+    queue_oldest: Gauge,
+    judge: Histogram,
+    accept_to_verdict: Histogram,
+    alerts: Pairs<AlertChannel, AlertOutcome>,
+    alert_delay: Histogram,
+    cases_open: IntGauge,
+    cases_overdue: IntGauge,
+    lexicon: IntGaugeVec,
+}
+
+impl Metrics {
+    /// Registers everything, each series at zero.
+    pub fn new() -> Self {
+        let mut add = Registrar::new();
+        let lexicon = add.infos("mimamori_lexicon_info", "1 for the lexicon digest in use by a profile.", &["profile", "digest"]);
+        lexicon.with_label_values(&["default", "none"]).set(0);
+        add.infos("mimamori_build_info", "1 for the version of this program.", &["version"])
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
+        Self {
+            accepted: add.counters("mimamori_messages_accepted_total", "Messages durably accepted, duplicates not counted."),
+            refused: add.counters("mimamori_refused_total", "Messages or requests refused at intake."),
+            duplicates: add.counter("mimamori_duplicates_total", "Messages accepted before with the same id and content."),
+            variants: add.counter("mimamori_variants_total", "Messages with a known id and other content, processed as new."),
+            verdicts: add.counters("mimamori_verdicts_total", "Verdicts written."),
+            evidence: add.counters("mimamori_evidence_total", "Verdicts that name the category."),
+            lanes: add.counters("mimamori_lanes_total", "Verdicts that name the lane."),
+            alert_due: add.counters("mimamori_alert_due_total", "Messages that must reach a person."),
+            dead: add.counters("mimamori_dead_total", "Dead letters: messages that could not be checked."),
+            queue_pending: add.gauge("mimamori_queue_pending", "Messages accepted and not settled."),
+            queue_oldest: add.real_gauge("mimamori_queue_oldest_seconds", "Age of the oldest message not settled."),
+            judge: add.histogram("mimamori_judge_seconds", "Time to judge one message.", JUDGE_BUCKETS),
+            accept_to_verdict: add.histogram(
+                "mimamori_accept_to_verdict_seconds",
+                "Time from acceptance to the durable verdict.",
+                VERDICT_BUCKETS,
+            ),
+            alerts: add.pairs("mimamori_alerts_total", "Attempts to send an alert."),
+            alert_delay: add.histogram(
+                "mimamori_alert_delay_seconds",
+                "Time from acceptance of a message to its alert sent.",
+                ALERT_BUCKETS,
+            ),
+            cases_open: add.gauge("mimamori_cases_open", "Cases not closed."),
+            cases_overdue: add.gauge("mimamori_cases_overdue", "Open cases whose acknowledgement is overdue."),
+            lexicon,
+            catalogue: add.catalogue(),
+            registry: add.registry(),
+        }
+    }
+
+    /// The queue took a message. A duplicate counts as such only; a variant is a new message and counts as both.
+    pub fn taken(&self, source: Source, duplicate: bool, variant: bool) {
+        if duplicate {
+            self.duplicates.inc();
+            return;
+        }
+        self.accepted.of(source).inc();
+        if variant {
+            self.variants.inc();
+        }
+    }
+
+    /// Something was refused at intake.
+    pub fn refused(&self, reason: Refusal) {
+        self.refused.of(reason).inc();
+    }
+
+    /// A verdict was written.
+    pub fn verdict(&self, level: Level, categories: &[Category], lanes: &[Lane]) {
+        self.verdicts.of(level).inc();
+        for category in categories {
+            self.evidence.of(*category).inc();
+        }
+        for lane in lanes {
+            self.lanes.of(*lane).inc();
+        }
+    }
+
+    /// A message must reach a person.
+    pub fn alert_due(&self, track: Track) {
+        self.alert_due.of(track).inc();
+    }
+
+    /// A dead letter was written.
+    pub fn dead(&self, code: DeadCode) {
+        self.dead.of(code).inc();
+    }
+
+    /// State of the queue: messages pending, age of the oldest.
+    pub fn queue(&self, pending: u64, oldest: Duration) {
+        self.queue_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
+        self.queue_oldest.set(oldest.as_secs_f64());
+    }
+
+    /// Judging one message took this long.
+    pub fn judged(&self, took: Duration) {
+        self.judge.observe(took.as_secs_f64());
+    }
+
+    /// A verdict became durable this long after acceptance.
+    pub fn verdict_delay(&self, delay: Duration) {
+        self.accept_to_verdict.observe(delay.as_secs_f64());
+    }
+
+    /// An attempt to send an alert ended.
+    pub fn alert(&self, channel: AlertChannel, outcome: AlertOutcome) {
+        self.alerts.of(channel, outcome).inc();
+    }
+
+    /// An alert was sent this long after acceptance of the message it is about.
+    pub fn alert_delay(&self, delay: Duration) {
+        self.alert_delay.observe(delay.as_secs_f64());
+    }
+
+    /// Cases: open, and of these overdue.
+    pub fn cases(&self, open: u64, overdue: u64) {
+        self.cases_open.set(i64::try_from(open).unwrap_or(i64::MAX));
+        self.cases_overdue.set(i64::try_from(overdue).unwrap_or(i64::MAX));
+    }
+
+    /// The lexicons in use, by profile; replaces what was told before. Profiles come from the configuration, never from messages.
+    pub fn lexicons(&self, in_use: &[(&str, String)]) {
+        self.lexicon.reset();
+        for (profile, digest) in in_use {
+            self.lexicon.with_label_values(&[*profile, digest.as_str()]).set(1);
+        }
+    }
+
+    /// The text format that scrapers read.
+    pub fn render(&self) -> String {
+        // Fails only on a family without series, which `new` rules out; an empty page is the honest answer then.
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+
+    /// Every metric, by name: for the reference in the README.
+    pub fn catalogue(&self) -> &[CatalogueRow] {
+        &self.catalogue
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Series a scraper must hold at most.
+    const SERIES_MAX: usize = 2_000;
+
+    #[test]
+    fn every_metric_is_there_before_the_first_message() {
+        let metrics = Metrics::new();
+        let page = metrics.render();
+        for row in metrics.catalogue() {
+            assert!(page.contains(&format!("# HELP {} ", row.name)), "{} has no help:\n{page}", row.name);
+            assert!(row.name.starts_with("mimamori_") && row.help.ends_with('.'), "{row:?}");
+        }
+        let series = page.lines().filter(|line| !line.starts_with('#')).count();
+        assert!((50..=SERIES_MAX).contains(&series), "{series} series");
+    }
+
+    #[test]
+    fn each_method_moves_its_own_series() {
+        let metrics = Metrics::new();
+        metrics.taken(Source::Spool, false, true);
+        metrics.taken(Source::Http, true, false);
+        metrics.refused(Refusal::TooLarge);
+        metrics.verdict(Level::Severe, &[Category::Threat], &[Lane::SelfHarm]);
+        metrics.alert_due(Track::Care);
+        metrics.dead(DeadCode::Panic);
+        metrics.queue(7, Duration::from_millis(1_500));
+        metrics.judged(Duration::from_micros(70));
+        metrics.verdict_delay(Duration::from_millis(20));
+        metrics.alert(AlertChannel::Smtp, AlertOutcome::Recipient);
+        metrics.alert_delay(Duration::from_secs(3));
+        metrics.cases(5, 2);
+        metrics.lexicons(&[("games", "sha256:ab".to_owned())]);
+        let page = metrics.render();
+        for line in [
+            "mimamori_messages_accepted_total{source=\"spool\"} 1",
+            "mimamori_messages_accepted_total{source=\"http\"} 0",
+            "mimamori_refused_total{reason=\"too_large\"} 1",
+            "mimamori_duplicates_total 1",
+            "mimamori_variants_total 1",
+            "mimamori_verdicts_total{level=\"3\"} 1",
+            "mimamori_evidence_total{category=\"threat\"} 1",
+            "mimamori_lanes_total{lane=\"self_harm\"} 1",
+            "mimamori_alert_due_total{track=\"care\"} 1",
+            "mimamori_dead_total{code=\"panic\"} 1",
+            "mimamori_queue_pending 7",
+            "mimamori_queue_oldest_seconds 1.5",
+            "mimamori_judge_seconds_bucket{le=\"0.00005\"} 0",
+            "mimamori_judge_seconds_bucket{le=\"0.0001\"} 1",
+            "mimamori_accept_to_verdict_seconds_count 1",
+            "mimamori_alerts_total{channel=\"smtp\",outcome=\"recipient\"} 1",
+            "mimamori_alert_delay_seconds_sum 3",
+            "mimamori_cases_open 5",
+            "mimamori_cases_overdue 2",
+            "mimamori_lexicon_info{digest=\"sha256:ab\",profile=\"games\"} 1",
+        ] {
+            assert!(page.lines().any(|found| found == line), "missing {line}:\n{page}");
+        }
+        assert!(!page.contains("digest=\"none\""), "the digest used before is gone");
+    }
+}

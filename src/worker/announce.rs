@@ -1,0 +1,232 @@
+//! Alerts that are due, out to people.
+//!
+//! Driven only by due times in case records. Truth is the store: a heap in memory says when to look, a full scan at the
+//! start and every `RESCAN` repairs whatever the heap missed, and every send begins with a compare-and-set, so that
+//! an acknowledgement from another process is always seen and no alert has two senders.
+
+use crate::case::intents::{Attempt, UNSURE_PAUSE};
+use crate::case::{CaseRecord, Intent};
+use crate::edge::metrics::labels::AlertOutcome;
+use crate::edge::notify::render::render;
+use crate::edge::notify::{Outcome, Reason};
+use crate::store::record::{self, Change};
+use crate::store::{Key, StoreError};
+use crate::worker::enroll::{case_key, read_cases};
+use crate::worker::{Pulse, Worker};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How often all cases are read again: bounds the delay of anything another process changed unseen.
+const RESCAN: Duration = Duration::from_secs(30);
+
+/// Longest sleep: wall time is compared at least this often, because monotonic clocks stop while a machine sleeps.
+const SLEEP_MAX: Duration = Duration::from_millis(500);
+
+/// A due alert that has not left after this time counts as overdue: something is broken, not slow.
+const OVERDUE_AFTER: Duration = Duration::from_mins(1);
+
+/// Tries to record the outcome of a send, with [`FINISH_PAUSE`] between them: ten seconds, longer than any passing trouble.
+const FINISH_TRIES: u32 = 50;
+
+/// Pause between two tries.
+const FINISH_PAUSE: Duration = Duration::from_millis(200);
+
+/// Alerts under way at once: mail servers refuse more connections than this from one client.
+pub const SENDS_MAX: usize = 8;
+
+/// Runs until `stop`; sends under way are finished.
+pub async fn run(worker: Arc<Worker>, stop: CancellationToken) {
+    let mut due = Due::default();
+    let tasks = TaskTracker::new();
+    let permits = Arc::new(Semaphore::new(SENDS_MAX));
+    let mut next_scan = Timestamp::UNIX_EPOCH;
+    let mut recovered = false;
+    while !stop.is_cancelled() {
+        Pulse::beat(&worker.pulse.announce_ms);
+        let now = Timestamp::now();
+        if now >= next_scan {
+            match worker.rescan(&mut due, !recovered).await {
+                Ok(()) => recovered = true,
+                Err(error) => tracing::error!(%error, "cases cannot be read"),
+            }
+            next_scan = now + RESCAN;
+        }
+        for case in worker.take_touched() {
+            due.set(case_key(&case.scope, case.generation), case.next_due);
+        }
+        for key in due.take_due(Timestamp::now()) {
+            let (worker, permits) = (Arc::clone(&worker), Arc::clone(&permits));
+            tasks.spawn(async move { worker.announce(&key, &permits).await });
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = worker.touched_signal.notified() => {}
+            () = tokio::time::sleep(SLEEP_MAX) => {}
+        }
+    }
+    tasks.close();
+    tasks.wait().await;
+}
+
+/// When to look at which case.
+#[derive(Debug, Default)]
+struct Due {
+    by_key: BTreeMap<Key, Timestamp>,
+}
+
+impl Due {
+    fn set(&mut self, key: Key, at: Option<Timestamp>) {
+        match at {
+            Some(at) => _ = self.by_key.insert(key, at),
+            None => _ = self.by_key.remove(&key),
+        }
+    }
+
+    fn take_due(&mut self, now: Timestamp) -> Vec<Key> {
+        let ready: Vec<Key> = self.by_key.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
+        for key in &ready {
+            self.by_key.remove(key);
+        }
+        ready
+    }
+}
+
+impl Worker {
+    /// Reads every case; at the start of a worker also gives sends of a dead one back.
+    async fn rescan(&self, due: &mut Due, recover: bool) -> Result<(), StoreError> {
+        let mut overdue = 0;
+        let mut open = 0;
+        for case in read_cases(&*self.store).await? {
+            let key = case_key(&case.scope, case.generation);
+            let is_sending = case.intents.iter().any(|intent| matches!(intent.state, crate::case::IntentState::Sending { .. }));
+            open += u64::from(!case.state.is_closed());
+            overdue += u64::from(case.next_due.is_some_and(|at| at < Timestamp::now() - OVERDUE_AFTER));
+            let next = if recover && is_sending { self.recover(&key).await? } else { case.next_due };
+            due.set(key, next);
+        }
+        self.metrics.cases(open, overdue);
+        Ok(())
+    }
+
+    async fn recover(&self, key: &Key) -> Result<Option<Timestamp>, StoreError> {
+        let now = Timestamp::now();
+        self.change::<CaseRecord, Option<Timestamp>>(key, |case| match case {
+            Some(mut case) => {
+                let changed = case.recover_sends(now);
+                let next = case.next_due;
+                if changed { Change::Write(case, next) } else { Change::Keep(next) }
+            }
+            None => Change::Keep(None),
+        })
+        .await
+    }
+
+    /// Sends what is due in one case.
+    async fn announce(self: Arc<Self>, key: &Key, permits: &Semaphore) {
+        let numbers = match record::load::<CaseRecord>(&*self.store, key).await {
+            Ok(Some((case, _))) => case.due(Timestamp::now()),
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(%error, "a case cannot be read; the next scan tries again");
+                return;
+            }
+        };
+        for number in numbers {
+            let Ok(_permit) = permits.acquire().await else { return };
+            if let Err(error) = self.send(key, number).await {
+                tracing::error!(%error, "an alert could not be recorded; the next scan tries again");
+                return;
+            }
+        }
+        if let Ok(Some((case, _))) = record::load::<CaseRecord>(&*self.store, key).await {
+            self.touch(case);
+        }
+    }
+
+    async fn send(&self, key: &Key, number: u32) -> Result<(), StoreError> {
+        let begun = self
+            .change::<CaseRecord, Option<(CaseRecord, Intent)>>(key, |case| {
+                let Some(mut case) = case else { return Change::Keep(None) };
+                let before = case.clone();
+                match case.begin_send(number, Timestamp::now()) {
+                    Some(intent) => Change::Write(case.clone(), Some((case, intent))),
+                    None if case != before => Change::Write(case, None),
+                    None => Change::Keep(None),
+                }
+            })
+            .await?;
+        let Some((case, intent)) = begun else { return Ok(()) };
+        let outgoing = render(&case, &intent, &self.policy);
+        let outcome = self.notifier.send(&outgoing).await;
+        self.metrics.alert(self.channel, label_of(outcome));
+        self.metrics.alert_delay(Duration::try_from(Timestamp::now().duration_since(intent.due_at)).unwrap_or_default());
+        self.record_send(key, number, &attempt_of(outcome)).await?;
+        if outcome == Outcome::Sent {
+            tracing::info!(case = %case.id, step = intent.step.id(), to = %intent.to.person, "alert sent");
+            if let Some(listener) = &self.on_alert {
+                listener(&case, &format!("宛先: {}\n件名: {}\n\n{}", intent.to.name, outgoing.subject, outgoing.text));
+            }
+        } else {
+            tracing::warn!(case = %case.id, step = intent.step.id(), to = %intent.to.person, ?outcome, "alert not sent");
+        }
+        Ok(())
+    }
+
+    /// Records the outcome of a send. Tried hard: an outcome that is lost means that a person is told twice.
+    async fn record_send(&self, key: &Key, number: u32, attempt: &Attempt) -> Result<(), StoreError> {
+        for _ in 0..FINISH_TRIES {
+            let recorded = self.change::<CaseRecord, ()>(key, |case| match case {
+                Some(mut case) => {
+                    case.finish_send(number, attempt, &self.policy, Timestamp::now());
+                    Change::Write(case, ())
+                }
+                None => Change::Keep(()),
+            });
+            match recorded.await {
+                Err(error) if error.is_race() || error.is_transient() => tokio::time::sleep(FINISH_PAUSE).await,
+                other => return other,
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    /// Nothing waits in the queue and no alert is due.
+    pub async fn is_settled(&self) -> Result<bool, StoreError> {
+        if self.queue.state().await?.pending > 0 {
+            return Ok(false);
+        }
+        let now = Timestamp::now();
+        let busy = |case: &CaseRecord| {
+            case.next_due.is_some_and(|at| at <= now)
+                || case.intents.iter().any(|intent| matches!(intent.state, crate::case::IntentState::Sending { .. }))
+        };
+        Ok(!read_cases(&*self.store).await?.iter().any(busy))
+    }
+}
+
+fn attempt_of(outcome: Outcome) -> Attempt {
+    match outcome {
+        Outcome::Sent => Attempt::Sent,
+        Outcome::Transient { reason, slow_down } => {
+            let at_least = if slow_down || reason == Reason::MaybeSent { UNSURE_PAUSE } else { Duration::ZERO };
+            Attempt::Later { at_least, reason: reason.id().to_owned() }
+        }
+        Outcome::RecipientRefused { reason } => Attempt::Refused { reason: reason.id().to_owned() },
+        // The channel is broken for everybody: keep trying, loudly, until somebody mends it.
+        Outcome::ChannelBroken { reason } => Attempt::Later { at_least: Duration::ZERO, reason: reason.id().to_owned() },
+    }
+}
+
+fn label_of(outcome: Outcome) -> AlertOutcome {
+    match outcome {
+        Outcome::Sent => AlertOutcome::Sent,
+        Outcome::Transient { .. } => AlertOutcome::Transient,
+        Outcome::RecipientRefused { .. } => AlertOutcome::Recipient,
+        Outcome::ChannelBroken { .. } => AlertOutcome::Channel,
+    }
+}

@@ -1,0 +1,166 @@
+//! Bringing an alert-due message into exactly one case.
+//!
+//! Three writes, each repeatable: claim the message for a case (membership, create-once), join the case record
+//! (compare-and-set), mark the claim as joined. A repeat after a crash finds the claim and finishes it; only a claim that
+//! never joined moves on to the next generation when its case was closed in between.
+
+use crate::case::summary::summarise;
+use crate::case::transitions::{Joined, Joining};
+use crate::case::{CaseMessage, CaseRecord};
+use crate::edge::evidence::EvidenceReceipt;
+use crate::model::digest::Digest;
+use crate::model::ids::{QueueName, Tenant};
+use crate::model::message::Channel;
+use crate::model::severity::Level;
+use crate::policy::{Decision, Track};
+use crate::store::record::{self, Change, Versioned};
+use crate::store::{Bucket, Key, Leased, Store, StoreError};
+use crate::worker::Worker;
+use crate::worker::process::Judged;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Which case holds a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Key of the conversation.
+    pub scope: String,
+    /// Generation of the case.
+    pub generation: u32,
+    /// The case record counts it.
+    pub joined: bool,
+}
+
+impl Versioned for Membership {
+    const VERSION: u32 = 1;
+}
+
+/// Key of a case record.
+pub fn case_key(scope: &str, generation: u32) -> Key {
+    Key::new(Bucket::Case, &[scope, &format!("{generation:08}")])
+}
+
+/// Every case of the store, oldest key first.
+pub async fn read_cases(store: &dyn Store) -> Result<Vec<CaseRecord>, StoreError> {
+    let rows = store.scan(&Key::new(Bucket::Case, &[])).await?;
+    rows.iter().map(|row| record::decode(&row.value)).collect()
+}
+
+struct Place<'a> {
+    tenant: &'a Tenant,
+    queue: &'a QueueName,
+    scope: String,
+}
+
+impl Worker {
+    /// Joins a judged message; answers the case id.
+    pub(crate) async fn enroll(
+        &self,
+        leased: &Leased,
+        judged: &Judged,
+        decision: &Decision,
+        receipt: &EvidenceReceipt,
+    ) -> Result<String, StoreError> {
+        let verdict = &judged.verdict;
+        let summaries = decision.tracks.iter().map(|track| (*track, summarise(&judged.message, verdict, *track == Track::Care))).collect();
+        let joining = Joining {
+            message: member(leased, verdict.level, judged.message.channel, receipt),
+            categories: verdict.categories.clone(),
+            lanes: verdict.lanes.clone(),
+            summaries,
+            reason: None,
+        };
+        let place = Place { tenant: &judged.message.tenant, queue: &judged.message.queue, scope: judged.message.conversation_key() };
+        self.join(&place, joining).await
+    }
+
+    /// Joins a message that could not be judged: one case per tenant collects them.
+    pub(crate) async fn enroll_unchecked(&self, leased: &Leased, code: &str, receipt: &EvidenceReceipt) -> Result<String, StoreError> {
+        let tenant = &leased.identity.tenant;
+        let summary = crate::case::summary::Summary { message_id: leased.identity.id.to_string(), ..Default::default() };
+        let joining = Joining {
+            message: member(leased, Level::Ordinary, Channel::Email, receipt),
+            categories: vec![],
+            lanes: vec![],
+            summaries: [(Track::Unchecked, summary)].into(),
+            reason: Some(code.to_owned()),
+        };
+        let scope = Digest::of_fields(&[tenant.as_str().as_bytes(), Track::Unchecked.id().as_bytes()]).key();
+        self.join(&Place { tenant, queue: &leased.envelope.queue, scope }, joining).await
+    }
+
+    async fn join(&self, place: &Place<'_>, joining: Joining) -> Result<String, StoreError> {
+        let member_key = Key::new(Bucket::Membership, &[&joining.message.identity]);
+        let claimed = self.claim(&member_key, place).await?;
+        let mut generation = claimed.generation;
+        if claimed.joined {
+            return Ok(CaseRecord::id_of(place.tenant, &place.scope, generation).to_string());
+        }
+        loop {
+            let (outcome, case) = self.join_generation(place, generation, &joining).await?;
+            if outcome != Joined::Refused {
+                self.confirm(&member_key, place, generation).await?;
+                let id = case.id.to_string();
+                if outcome == Joined::Announced {
+                    self.touch(case);
+                }
+                return Ok(id);
+            }
+            generation += 1;
+        }
+    }
+
+    /// The case this message belongs to: the claimed one, else the newest that is not closed, else the next generation.
+    async fn claim(&self, member_key: &Key, place: &Place<'_>) -> Result<Membership, StoreError> {
+        if let Some((claimed, _)) = record::load::<Membership>(&*self.store, member_key).await? {
+            return Ok(claimed);
+        }
+        let newest = self.store.scan(&Key::new(Bucket::Case, &[&place.scope])).await?;
+        let generation = match newest.last() {
+            None => 1,
+            Some(row) => {
+                let case: CaseRecord = record::decode(&row.value)?;
+                if case.state.is_closed() { case.generation + 1 } else { case.generation }
+            }
+        };
+        let claim = Membership { scope: place.scope.clone(), generation, joined: false };
+        self.change::<Membership, Membership>(member_key, |known| match known {
+            Some(known) => Change::Keep(known),
+            None => Change::Write(claim.clone(), claim.clone()),
+        })
+        .await
+    }
+
+    async fn join_generation(&self, place: &Place<'_>, generation: u32, joining: &Joining) -> Result<(Joined, CaseRecord), StoreError> {
+        let key = case_key(&place.scope, generation);
+        let now = Timestamp::now();
+        self.change::<CaseRecord, (Joined, CaseRecord)>(&key, |case| {
+            let mut case = case.unwrap_or_else(|| CaseRecord::open(place.tenant, place.queue, &place.scope, generation, &self.policy, now));
+            let outcome = case.join(joining, &self.policy, now);
+            match outcome {
+                Joined::Announced | Joined::Counted => Change::Write(case.clone(), (outcome, case)),
+                Joined::Known | Joined::Refused => Change::Keep((outcome, case)),
+            }
+        })
+        .await
+    }
+
+    async fn confirm(&self, member_key: &Key, place: &Place<'_>, generation: u32) -> Result<(), StoreError> {
+        let confirmed = Membership { scope: place.scope.clone(), generation, joined: true };
+        self.change::<Membership, ()>(member_key, |known| {
+            if known.as_ref() == Some(&confirmed) { Change::Keep(()) } else { Change::Write(confirmed.clone(), ()) }
+        })
+        .await
+    }
+}
+
+fn member(leased: &Leased, level: Level, channel: Channel, receipt: &EvidenceReceipt) -> CaseMessage {
+    CaseMessage {
+        identity: leased.identity.key(),
+        id: leased.identity.id.clone(),
+        level,
+        channel,
+        received_at: leased.envelope.received_at,
+        evidence: receipt.digest,
+    }
+}

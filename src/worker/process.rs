@@ -1,0 +1,209 @@
+//! One message: decode, judge, keep the original, remember, open or raise the case, record, settle last.
+//!
+//! The order is the promise. Each step is durable before the next begins and may be repeated without harm, so a crash
+//! anywhere only repeats: original (content-addressed) → conversation (set of contributions) → case (membership and
+//! compare-and-set) → verdict and decision records (dedupe id) → settle.
+
+use crate::conversation::{Contribution, Conversation};
+use crate::decode::{decode, parts};
+use crate::edge::metrics::labels::{self, DeadCode};
+use crate::model::envelope::{Identity, Purpose};
+use crate::model::message::{Direction, Message};
+use crate::model::verdict::Verdict;
+use crate::policy::{Decision, Track};
+use crate::store::record::{self, Change};
+use crate::store::{Bucket, Key, Leased, Settlement, StoreError, Stream};
+use crate::worker::Worker;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// First pause before a message is tried again after a failure of the store; doubled each time up to [`RETRY_MAX`].
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+
+/// Longest pause between two tries.
+const RETRY_MAX: Duration = Duration::from_mins(1);
+
+/// Times a message may run alone in a worker that dies before it is buried: once may be bad luck, three times is the message.
+const SOLO_DEATHS_MAX: u32 = 3;
+
+/// Why a message could not be finished.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// It cannot be decoded; trying again cannot help.
+    Undecodable {
+        /// For metrics.
+        kind: DeadCode,
+        /// For people.
+        code: &'static str,
+        /// For people.
+        reason: String,
+    },
+    /// Judging it panicked.
+    Panicked,
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// A decoded and judged message.
+pub(crate) struct Judged {
+    pub(crate) message: Message,
+    pub(crate) verdict: Verdict,
+}
+
+impl Worker {
+    /// Does the whole message and settles it.
+    pub(crate) async fn handle(self: &Arc<Self>, leased: Leased) {
+        let settlement = match self.finish(&leased).await {
+            Ok(()) => Settlement::Done,
+            Err(problem) => self.give_up_or_retry(&leased, problem).await,
+        };
+        if let Err(error) = self.queue.settle(leased.ticket, settlement).await {
+            // The lease runs out and the message is handed out again; every step before is repeatable.
+            tracing::error!(id = %leased.identity.id, %error, "settling failed");
+        }
+    }
+
+    async fn finish(self: &Arc<Self>, leased: &Leased) -> Result<(), Problem> {
+        if leased.suspect && leased.solo_deliveries > SOLO_DEATHS_MAX {
+            return Err(Problem::Undecodable {
+                kind: DeadCode::Crash,
+                code: "killed_worker",
+                reason: "the worker died each time this message ran alone".to_owned(),
+            });
+        }
+        let message = self.decode(leased).await?;
+        let at = message.at.unwrap_or(leased.envelope.received_at);
+        if leased.envelope.purpose == Purpose::History || message.direction != Direction::Inbound {
+            return Ok(self.remember(&message, &leased.identity, at).await?);
+        }
+        let judged = self.judge(message, &leased.identity, at).await?;
+        let decision = self.policy.decide(&judged.verdict);
+        let mut receipt = None;
+        if judged.verdict.is_alert_due() {
+            let reason = crate::edge::evidence::EvidenceReason::AlertDue;
+            receipt = Some(self.evidence.keep(&leased.identity, &leased.envelope.payload, leased.envelope.received_at, reason).await?);
+        }
+        self.remember(&judged.message, &leased.identity, at).await?;
+        let case = match receipt {
+            Some(receipt) if !decision.tracks.is_empty() => Some(self.enroll(leased, &judged, &decision, &receipt).await?),
+            _ => None,
+        };
+        self.record(leased, &judged, &decision, case.as_deref()).await?;
+        self.count(leased, &judged, &decision);
+        Ok(())
+    }
+
+    async fn decode(self: &Arc<Self>, leased: &Leased) -> Result<Message, Problem> {
+        let (worker, envelope, identity) = (Arc::clone(self), leased.envelope.clone(), leased.identity.clone());
+        let decoded = tokio::task::spawn_blocking(move || decode(&envelope, &identity, &worker.decode)).await;
+        match decoded {
+            Ok(Ok(message)) => Ok(message),
+            Ok(Err(error)) => Err(Problem::Undecodable { kind: DeadCode::Undecodable, code: error.code.id(), reason: error.message }),
+            Err(_) => Err(Problem::Panicked),
+        }
+    }
+
+    async fn judge(self: &Arc<Self>, mut message: Message, identity: &Identity, at: Timestamp) -> Result<Judged, Problem> {
+        let memory = record::load::<Conversation>(&*self.store, &conversation_key(&message)).await?;
+        if let Some((memory, _)) = memory {
+            parts::resplit(&mut message, &memory.known_to(at, &identity.key()));
+        }
+        let worker = Arc::clone(self);
+        let judged = tokio::task::spawn_blocking(move || {
+            let started = std::time::Instant::now();
+            let mut scratch = worker.scratch();
+            let verdict = worker.engines.engine(&message.tenant, &message.queue).judge(&message, &mut scratch);
+            worker.give_back(scratch);
+            worker.metrics.judged(started.elapsed());
+            Judged { message, verdict }
+        });
+        judged.await.map_err(|_| Problem::Panicked)
+    }
+
+    async fn remember(&self, message: &Message, identity: &Identity, at: Timestamp) -> Result<(), StoreError> {
+        if message.conversation.is_none() && message.customer.is_none() {
+            return Ok(()); // a conversation of its own: nothing later can refer to it
+        }
+        let contribution = Contribution::of(message, &identity.key(), at);
+        self.change::<Conversation, ()>(&conversation_key(message), |memory| {
+            let mut memory = memory.unwrap_or_default();
+            if memory.add(contribution.clone()) { Change::Write(memory, ()) } else { Change::Keep(()) }
+        })
+        .await
+    }
+
+    async fn record(&self, leased: &Leased, judged: &Judged, decision: &Decision, case: Option<&str>) -> Result<(), StoreError> {
+        let key = leased.identity.key();
+        let verdict = &judged.verdict;
+        let scope = format!("{}.{}", leased.envelope.tenant, judged.message.channel.id());
+        let verdict_body = serde_json::to_vec(verdict).map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let verdict_digest = crate::model::digest::Digest::of(&verdict_body);
+        let entry = json!({
+            "subject": format!("triage.verdict.{scope}.{}", verdict.level),
+            "at": judged.message.at.unwrap_or(leased.envelope.received_at),
+            "received_at": leased.envelope.received_at,
+            "verdict": verdict,
+        });
+        let decision = json!({
+            "id": verdict.id, "verdict_digest": verdict_digest, "conversation_level": verdict.level, "evidence": [],
+            "case": case, "hold": null, "policy": self.policy.digest(), "tracks": decision.tracks, "reasons": decision.reasons,
+        });
+        let decision = json!({"subject": format!("triage.decision.{}", leased.envelope.tenant), "decision": decision});
+        let (first, second) = tokio::join!(
+            self.store.append(Stream::Verdict, &key, None, Bytes::from(entry.to_string())),
+            self.store.append(Stream::Decision, &key, None, Bytes::from(decision.to_string())),
+        );
+        first?;
+        second?;
+        Ok(())
+    }
+
+    fn count(&self, leased: &Leased, judged: &Judged, decision: &Decision) {
+        self.metrics.verdict(judged.verdict.level, &judged.verdict.categories, &judged.verdict.lanes);
+        for track in &decision.tracks {
+            self.metrics.alert_due(match track {
+                Track::Care => labels::Track::Care,
+                Track::Safety => labels::Track::Safety,
+                Track::Harassment => labels::Track::Harassment,
+                Track::Unchecked => labels::Track::Unchecked,
+            });
+        }
+        let waited = Timestamp::now().duration_since(leased.envelope.received_at);
+        self.metrics.verdict_delay(Duration::try_from(waited).unwrap_or_default());
+    }
+
+    async fn give_up_or_retry(self: &Arc<Self>, leased: &Leased, problem: Problem) -> Settlement {
+        let hopeless = match &problem {
+            Problem::Undecodable { kind, code, reason } => Some((*kind, *code, reason.clone())),
+            Problem::Panicked if leased.deliveries >= self.attempts_max => {
+                Some((DeadCode::Panic, "panic", "judging this message failed each time".to_owned()))
+            }
+            Problem::Store(error) if !error.is_transient() && !error.is_race() && leased.deliveries >= self.attempts_max => {
+                Some((DeadCode::Attempts, "store", error.to_string()))
+            }
+            Problem::Panicked | Problem::Store(_) => None,
+        };
+        if let Some((kind, code, reason)) = hopeless {
+            match self.bury(leased, kind, code, &reason).await {
+                Ok(()) => return Settlement::Dead,
+                Err(error) => tracing::error!(id = %leased.identity.id, %error, "burying failed; trying again"),
+            }
+        } else {
+            tracing::warn!(id = %leased.identity.id, ?problem, deliveries = leased.deliveries, "trying again later");
+        }
+        Settlement::Retry(RETRY_FIRST.saturating_mul(1 << leased.deliveries.min(9)).min(RETRY_MAX))
+    }
+}
+
+fn conversation_key(message: &Message) -> Key {
+    Key::new(Bucket::Conversation, &[&message.conversation_key()])
+}
