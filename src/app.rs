@@ -283,6 +283,7 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
         notifier,
         metrics: Arc::clone(&metrics),
         attempts_max: settings.worker.attempts_max,
+        concurrency: settings.worker.concurrency(),
         on_alert,
     }));
     let servers = watch::serve(&settings, &secrets, &backend, &metrics, &health, &stop).await?;

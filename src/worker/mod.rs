@@ -76,6 +76,8 @@ pub struct Worker {
     /// Told of every alert that left, for `demo`.
     pub on_alert: Option<AlertListener>,
     pulse: Pulse,
+    /// Messages decoded or judged at the same time: more than processors only wait for each other.
+    judging: Semaphore,
     scratches: Mutex<Vec<Scratch>>,
     /// Cases changed in this process, for the announcer.
     touched: Mutex<Vec<CaseRecord>>,
@@ -125,6 +127,7 @@ pub struct Parts {
     pub notifier: Arc<dyn Notifier>,
     pub metrics: Arc<Metrics>,
     pub attempts_max: u32,
+    pub concurrency: usize,
     pub on_alert: Option<AlertListener>,
 }
 
@@ -147,6 +150,7 @@ impl Worker {
             attempts_max: parts.attempts_max,
             on_alert: parts.on_alert,
             pulse,
+            judging: Semaphore::new(parts.concurrency),
             scratches: Mutex::default(),
             touched: Mutex::default(),
             touched_signal: tokio::sync::Notify::new(),

@@ -104,6 +104,7 @@ impl Worker {
 
     async fn decode(self: &Arc<Self>, leased: &Leased) -> Result<Message, Problem> {
         let (worker, envelope, identity) = (Arc::clone(self), leased.envelope.clone(), leased.identity.clone());
+        let _turn = self.judging.acquire().await;
         let decoded = tokio::task::spawn_blocking(move || decode(&envelope, &identity, &worker.decode)).await;
         match decoded {
             Ok(Ok(message)) => Ok(message),
@@ -117,6 +118,7 @@ impl Worker {
         if let Some((memory, _)) = memory {
             parts::resplit(&mut message, &memory.known_to(at, &identity.key()));
         }
+        let _turn = self.judging.acquire().await;
         let worker = Arc::clone(self);
         let judged = tokio::task::spawn_blocking(move || {
             let started = std::time::Instant::now();
