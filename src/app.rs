@@ -279,6 +279,7 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
         engines: profiles,
         policy,
         decode: settings.intake.decode.clone(),
+        ledger: settings.ledger,
         channel,
         notifier,
         metrics: Arc::clone(&metrics),

@@ -5,6 +5,7 @@ use crate::config::settings::LexiconSettings;
 use crate::diag::{Grave, SourceText};
 use crate::engine::Engine;
 use crate::engine::lexicon;
+use crate::engine::reader::model::Model;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("frames.toml", include_str!("../../lexicons/frames.toml")),
     ("insult.toml", include_str!("../../lexicons/insult.toml")),
     ("lanes.toml", include_str!("../../lexicons/lanes.toml")),
+    ("ledger.toml", include_str!("../../lexicons/ledger.toml")),
     ("neutral.toml", include_str!("../../lexicons/neutral.toml")),
     ("obstruction.toml", include_str!("../../lexicons/obstruction.toml")),
     ("persistence.toml", include_str!("../../lexicons/persistence.toml")),
@@ -31,9 +33,16 @@ pub const BUILT_IN: &[(&str, &str)] = &[
 /// Folder of industry packs below the lexicon folder.
 const PACKS: &str = "packs";
 
+/// The weights of the second reader in the lexicon folder; a folder without it judges by the lexicons alone.
+pub const READER: &str = "reader/weights.bin";
+
+/// The shipped weights.
+const READER_BUILT_IN: &[u8] = include_bytes!("../../lexicons/reader/weights.bin");
+
 /// One engine per profile; faults are collected, and a profile with errors is left out.
 pub fn engines(settings: &LexiconSettings, faults: &mut Faults) -> BTreeMap<String, Arc<Engine>> {
     let base = base(&settings.dir, faults);
+    let reader = reader(&settings.dir, faults).map(Arc::new);
     let mut engines = BTreeMap::new();
     for profile in &settings.profiles {
         let mut sources = base.clone();
@@ -50,7 +59,13 @@ pub fn engines(settings: &LexiconSettings, faults: &mut Faults) -> BTreeMap<Stri
         faults.sources.extend(known);
         if let Some(lexicon) = lexicon {
             match Engine::new(lexicon) {
-                Ok(engine) => _ = engines.insert(profile.name.clone(), Arc::new(engine)),
+                Ok(engine) => {
+                    let engine = match &reader {
+                        Some(reader) => engine.with_reader(Arc::clone(reader)),
+                        None => engine,
+                    };
+                    engines.insert(profile.name.clone(), Arc::new(engine));
+                }
                 Err(error) => faults.diagnostics.push(unreadable("lexicon.size", &settings.dir, &std::io::Error::other(error))),
             }
         }
@@ -65,6 +80,29 @@ pub fn base(folder: &Path, faults: &mut Faults) -> Vec<SourceText> {
     }
     let built_in = |(name, text): &(&str, &str)| SourceText { name: format!("built-in/{name}"), text: (*text).to_owned() };
     BUILT_IN.iter().map(built_in).collect()
+}
+
+/// The second reader of `folder`, or the built-in one where the folder does not exist.
+pub fn reader(folder: &Path, faults: &mut Faults) -> Option<Model> {
+    let file = folder.join(READER);
+    let bytes = match (folder.exists(), file.exists()) {
+        (false, _) => READER_BUILT_IN.to_vec(),
+        (true, false) => return None,
+        (true, true) => match std::fs::read(&file) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                faults.diagnostics.push(unreadable("lexicon.reader", &file, &error));
+                return None;
+            }
+        },
+    };
+    match Model::from_bytes(&bytes) {
+        Ok(model) => Some(model),
+        Err(error) => {
+            faults.diagnostics.push(unreadable("lexicon.reader", &file, &std::io::Error::other(error)));
+            None
+        }
+    }
 }
 
 /// One file, or the `*.toml` of a folder in the order of their names.

@@ -80,6 +80,17 @@ pub fn summarise(message: &Message, verdict: &Verdict, with_words: bool) -> Summ
     }
 }
 
+impl Summary {
+    /// Puts what earlier messages add before what this one says, and raises the level; the first of `reasons` ends up last.
+    pub fn add_history(&mut self, level: Level, reasons: impl Iterator<Item = Reason>) {
+        self.level = self.level.max(level);
+        for reason in reasons {
+            self.reasons.insert(0, reason);
+        }
+        self.reasons.truncate(REASONS_MAX);
+    }
+}
+
 fn words(message: &Message) -> Option<String> {
     let field = message.field(FieldName::Text)?;
     let own = |kind: PartKind| matches!(kind, PartKind::New | PartKind::Signature);
@@ -125,7 +136,7 @@ fn joined(known: Option<(FieldName, usize, usize)>, new: Option<(FieldName, usiz
 /// readable to be understood; a lane is not abuse.
 fn is_masked(evidence: &Evidence) -> bool {
     let hurts = matches!(evidence.category, Some(Category::Insult | Category::Discrimination | Category::Sexual | Category::Threat));
-    hurts && evidence.kind == EvidenceKind::Entry && evidence.lane.is_none()
+    hurts && evidence.kind != EvidenceKind::Combination && evidence.lane.is_none()
 }
 
 fn reason(message: &Message, verdict: &Verdict, stretch: &Stretch<'_>) -> Reason {

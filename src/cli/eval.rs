@@ -73,7 +73,8 @@ fn bad(file: &std::path::Path, line: usize, why: &str) -> Failure {
     Failure::refused(format!("{}:{line}: {why}", file.display()))
 }
 
-fn gold(bytes: &[u8]) -> Result<Gold, String> {
+/// Reads the labels of a line.
+pub fn gold(bytes: &[u8]) -> Result<Gold, String> {
     let row: Value = serde_json::from_slice(bytes).map_err(|error| format!("not JSON: {error}"))?;
     let level =
         row.get("level").or_else(|| row.get("conversation_level")).ok_or("a labelled line needs `level` or `conversation_level`")?;

@@ -1,6 +1,7 @@
 //! `lexicon check|test`: the files compile; every `hit` hits and every `miss` misses.
 
 use crate::app;
+use crate::cli::train::{self, TrainArguments};
 use crate::cli::{Common, Exit, Failure, Outcome};
 use crate::diag::{self, Grave};
 use crate::engine::Engine;
@@ -22,11 +23,16 @@ pub enum LexiconVerb {
         /// Lexicon files or folders. Default: the folder of the configuration.
         paths: Vec<PathBuf>,
     },
+    /// Train the second reader from labelled messages.
+    Train(TrainArguments),
 }
 
 /// Runs the verb.
 pub fn run(verb: &LexiconVerb, common: &Common, out: &mut impl Write) -> Outcome {
-    let (LexiconVerb::Check { paths } | LexiconVerb::Test { paths }) = verb;
+    let paths = match verb {
+        LexiconVerb::Check { paths } | LexiconVerb::Test { paths } => paths,
+        LexiconVerb::Train(arguments) => return train::run(arguments, out),
+    };
     let sources = match paths.as_slice() {
         [] => app::configured_lexicons(common.config.as_deref()).map_err(Failure::refused)?,
         named => app::read_lexicons(named).map_err(Failure::refused)?,

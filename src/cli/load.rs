@@ -2,7 +2,7 @@
 
 use crate::app::{self, Faults, Loaded, Prepared};
 use crate::cli::{Common, Failure};
-use crate::conversation::{Contribution, Conversation};
+use crate::conversation::{Assessment, Contribution, Conversation, LedgerLimits};
 use crate::decode::line::{self, Line};
 use crate::decode::settings::DecodeSettings;
 use crate::decode::{DecodeError, decode, parts};
@@ -16,6 +16,7 @@ use crate::model::severity::{Category, Level};
 use crate::model::verdict::Verdict;
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -38,7 +39,12 @@ fn refused(faults: &Faults) -> Failure {
 /// A judge for offline verbs.
 pub fn judge(common: &Common) -> Result<Judge, Failure> {
     let loaded = loaded(common)?;
-    Ok(Judge { engine: loaded.engine(), scratch: Scratch::default(), decode: loaded.prepared.settings.intake.decode.clone() })
+    Ok(Judge {
+        engine: loaded.engine(),
+        scratch: Scratch::default(),
+        decode: loaded.prepared.settings.intake.decode.clone(),
+        ledger: loaded.prepared.settings.ledger,
+    })
 }
 
 /// Decodes and judges without a store. The same engine and the same steps as the worker.
@@ -49,6 +55,8 @@ pub struct Judge {
     scratch: Scratch,
     /// Forms, shared senders, own addresses.
     pub decode: DecodeSettings,
+    /// What counts over time.
+    pub ledger: LedgerLimits,
 }
 
 impl Judge {
@@ -88,34 +96,54 @@ impl Judge {
     }
 
     fn shown(&mut self, message: &Message, show_fields: bool) -> Value {
-        let mut row = serde_json::to_value(self.verdict(message)).expect("a verdict is plain data");
-        if show_fields {
-            row["fields"] = serde_json::to_value(&message.fields).expect("fields are plain data");
-        }
-        row
+        shown(&self.verdict(message), message, show_fields)
     }
 
     fn conversation(&mut self, outer_id: &str, messages: Vec<Message>, show_fields: bool) -> Value {
         let mut memory = Conversation::default();
         let (mut level, mut categories, mut evidence, mut rows) = (Level::Ordinary, vec![], vec![], vec![]);
+        let mut ledger = Assessment::default();
         for (index, mut message) in messages.into_iter().enumerate() {
             let at = message.at.unwrap_or(Timestamp::UNIX_EPOCH);
             let identity = format!("{index:06}");
             parts::resplit(&mut message, &memory.known_to(at, &identity));
-            if message.direction == Direction::Inbound {
-                let verdict = self.verdict(&message);
-                level = level.max(verdict.level);
-                categories.extend(verdict.categories.iter().copied());
-                evidence.extend(verdict.evidence.iter().filter(|one| one.level >= level.min(Level::Watch)).cloned());
-                rows.push(self.shown(&message, show_fields));
+            if message.direction != Direction::Inbound {
+                self.remember(&mut memory, &message, Contribution::of(&message, &identity, at));
+                continue;
             }
-            memory.add(Contribution::of(&message, &identity, at));
+            let (verdict, cues) = self.engine.judge_with_cues(&message, &mut self.scratch);
+            self.remember(&mut memory, &message, Contribution::judged(&message, &identity, at, &verdict, &cues));
+            ledger.absorb(memory.assess(at, &identity, &self.ledger));
+            level = level.max(verdict.level);
+            categories.extend(verdict.categories.iter().copied());
+            evidence.extend(verdict.evidence.iter().filter(|one| one.level >= level.min(Level::Watch)).map(json_of));
+            rows.push(shown(&verdict, &message, show_fields));
         }
+        categories.extend(ledger.categories.iter().copied());
         categories.sort_unstable();
         categories.dedup();
         let ids: Vec<&str> = categories.iter().map(|category: &Category| category.id()).collect();
-        json!({"id": outer_id, "conversation_level": level, "categories": ids, "evidence": evidence, "messages": rows})
+        let evidence: Vec<Value> = ledger.evidence.iter().map(json_of).chain(evidence).collect();
+        let level = level.max(ledger.level);
+        json!({"id": outer_id, "conversation_level": level, "categories": ids, "evidence": evidence, "reply_seen": ledger.reply_seen, "messages": rows})
     }
+
+    fn remember(&mut self, memory: &mut Conversation, message: &Message, contribution: Contribution) {
+        let Self { engine, scratch, ledger, .. } = self;
+        memory.add(contribution, ledger, &mut |text| engine.judge(&message.with_text(text), scratch));
+    }
+}
+
+fn json_of(row: &impl Serialize) -> Value {
+    serde_json::to_value(row).expect("evidence is plain data")
+}
+
+fn shown(verdict: &Verdict, message: &Message, show_fields: bool) -> Value {
+    let mut row = serde_json::to_value(verdict).expect("a verdict is plain data");
+    if show_fields {
+        row["fields"] = serde_json::to_value(&message.fields).expect("fields are plain data");
+    }
+    row
 }
 
 /// The `id` of a line that could not be decoded, as far as it can be told.

@@ -18,6 +18,7 @@ pub mod lexicon;
 pub mod load;
 pub mod run;
 pub mod submit;
+pub mod train;
 pub mod triage;
 
 /// How the process ends. The numbers are a contract.

@@ -4,6 +4,7 @@
 //! so that settings may be printed and compared. Paths are relative to the current directory.
 
 use crate::config::environment::Environment;
+use crate::conversation::limits::LedgerLimits;
 use crate::decode::settings::DecodeSettings;
 use crate::diag::{Diagnostic, SourceText};
 use crate::model::envelope::MESSAGE_BYTES_DEFAULT;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub policy: PolicySettings,
     /// How alerts go out.
     pub notify: NotifySettings,
+    /// What counts over time.
+    pub ledger: LedgerLimits,
     /// Judging.
     pub worker: WorkerSettings,
     /// Logs.

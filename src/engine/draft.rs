@@ -18,6 +18,9 @@ use crate::model::verdict::{EVIDENCE_MAX, Evidence, EvidenceKind, EvidenceSpan, 
 /// Printed as `suppressed.by` for hits in machine mail.
 pub const BY_MACHINE: &str = "machine";
 
+/// Ids of the cues that mean nothing in one message and something in a row of them; the conversation ledger reads them.
+pub const CUES_OVER_TIME: &str = "ledger.";
+
 /// What one reading of a message gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
@@ -33,6 +36,8 @@ pub struct Draft {
     pub tally: Tally,
     /// Hits of entries on trial.
     pub shadow: usize,
+    /// Which of the cues that mean something only over time were heard ([`CUES_OVER_TIME`]): sorted, each once.
+    pub cues: Vec<EntryId>,
     /// What was not read.
     pub coverage: Coverage,
     /// Digest of the lexicon.
@@ -55,7 +60,7 @@ struct Finding {
 }
 
 /// Reads every field of `message`.
-pub fn draft(lexicon: &Lexicon, scanner: &Scanner, message: &Message, scratch: &mut Scratch, trace: &mut impl Trace) -> Draft {
+pub fn draft<T: Trace>(lexicon: &Lexicon, scanner: &Scanner, message: &Message, scratch: &mut Scratch, trace: &mut T) -> Draft {
     let mut reading = Reading {
         lexicon,
         message,
@@ -67,11 +72,15 @@ pub fn draft(lexicon: &Lexicon, scanner: &Scanner, message: &Message, scratch: &
             more: 0,
             tally: Tally::default(),
             shadow: 0,
+            cues: vec![],
             coverage: message.coverage.clone(),
             lexicon: lexicon.digest.clone(),
         },
     };
     for (position, field) in message.fields.iter().enumerate() {
+        if !T::LISTENS && scanner.look(&field.text, scratch).is_none() {
+            continue;
+        }
         scanner.scan(lexicon, field.name, &field.text, scratch, trace);
         if scratch.candidates.is_empty() {
             continue;
@@ -115,7 +124,16 @@ impl Reading<'_> {
                 Finding { level, kind: EvidenceKind::Entry, number, field: position, start, end, via: spot.via, spans },
             );
         }
+        if !entry.claim.speaks() && outcome == Outcome::Fired && entry.id.as_str().starts_with(CUES_OVER_TIME) {
+            self.hear(&entry.id);
+        }
         trace.note(Subject::Entry(hit.candidate.entry), spot, || outcome);
+    }
+
+    fn hear(&mut self, cue: &EntryId) {
+        if let Err(place) = self.draft.cues.binary_search(cue) {
+            self.draft.cues.insert(place, cue.clone());
+        }
     }
 
     fn combination(&mut self, position: usize, field: &Field, scratch: &Scratch, found: &Combined, trace: &mut impl Trace) {

@@ -74,12 +74,14 @@ impl Engine {
     /// Explains the verdict of `message`.
     pub fn explain(&self, message: &Message) -> Explanation {
         let mut recorder = Recorder::default();
-        let draft = self.draft_traced(message, &mut Scratch::default(), &mut recorder);
+        let mut scratch = Scratch::default();
+        let draft = self.draft_traced(message, &mut scratch, &mut recorder);
+        let extra = self.read(message, &mut scratch);
         let fields = message.fields.iter();
         Explanation {
             fields: fields.map(|field| FieldView { name: field.name, text: field.text.clone(), parts: field.parts.clone() }).collect(),
             considered: recorder.rows(self, message, |_| true),
-            verdict: self.fuse(draft, &[]),
+            verdict: self.fuse(draft, &extra),
         }
     }
 

@@ -3,9 +3,11 @@
 //! Leaves candidates in a [`Scratch`] that is reused from message to message. Allocates nothing on a text without candidates
 //! once the buffers have grown. Cost: linear in text and matches.
 
+use crate::engine::gate::{Gate, Pass, Seen};
 use crate::engine::lexicon::compiled::{Entry, Lexicon, Owner, Use};
 use crate::engine::lexicon::forms::{Edge, Force};
-use crate::engine::text::{Cell, Folded, MASK, Script, Side, ViaSet, fold_into, has_boundary, script};
+use crate::engine::reader::Reading;
+use crate::engine::text::{Cell, Folded, MASK, Quick, Script, Side, ViaSet, fold_into, has_boundary, script, skim};
 use crate::engine::trace::{Outcome, Spot, Subject, Trace};
 use crate::model::message::FieldName;
 use crate::model::verdict::Via;
@@ -31,6 +33,12 @@ pub struct Scratch {
     pub hits: Vec<Hit>,
     /// What fills the slots of combinations.
     pub fillers: Vec<Filler>,
+    /// Buffers of the second reader.
+    pub reading: Reading,
+    /// The skeleton of the field.
+    pub quick: Quick,
+    /// Cues seen by the gate.
+    pub seen: Seen,
 }
 
 /// A spelling of an entry, in loose characters.
@@ -113,6 +121,7 @@ pub struct Filler {
 #[derive(Debug)]
 pub struct Scanner {
     automaton: AhoCorasick,
+    gate: Gate,
 }
 
 impl Scanner {
@@ -121,7 +130,13 @@ impl Scanner {
         let patterns = lexicon.patterns.iter().map(|pattern| pattern.loose.as_str());
         let automaton =
             AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).match_kind(MatchKind::Standard).build(patterns)?;
-        Ok(Self { automaton })
+        Ok(Self { automaton, gate: Gate::new(lexicon) })
+    }
+
+    /// Why `text` must be scanned; `None` if nothing would come of it. Leaves its skeleton in `scratch`.
+    pub fn look(&self, text: &str, scratch: &mut Scratch) -> Option<Pass> {
+        skim(text, &mut scratch.quick);
+        self.gate.look(&scratch.quick, &mut scratch.seen)
     }
 
     /// Folds `text` and leaves candidates, words and neutral spans in `scratch`.

@@ -32,11 +32,16 @@ pub enum Subject {
 
 /// Listens to the matcher.
 pub trait Trace {
+    /// Whether anybody listens. If not, texts in which nothing can be found need not be looked at closely.
+    const LISTENS: bool = true;
+
     /// A candidate of `subject` at `spot` came to `outcome`. `outcome` is built only if somebody listens.
     fn note(&mut self, subject: Subject, spot: Spot, outcome: impl FnOnce() -> Outcome);
 }
 
 impl Trace for () {
+    const LISTENS: bool = false;
+
     #[inline]
     fn note(&mut self, _: Subject, _: Spot, _: impl FnOnce() -> Outcome) {}
 }

@@ -349,6 +349,13 @@ impl Message {
         self.fields.iter().find(|field| field.name == name)
     }
 
+    /// The same message with nothing but `text` in it: for reading fragments together.
+    #[must_use]
+    pub fn with_text(&self, text: &str) -> Self {
+        let fields = vec![Field::new(FieldName::Text, text.to_owned())];
+        Self { fields, coverage: Coverage::default(), derivation: vec![], headers: vec![], ..self.clone() }
+    }
+
     /// Key of the conversation this message belongs to: given conversation, else mail thread root and sender
     /// (decoding puts both into `conversation`), else customer, else the message itself.
     pub fn conversation_key(&self) -> String {

@@ -132,8 +132,9 @@ impl Policy {
         self.digest
     }
 
-    /// Which roads a verdict takes. Alert-due always takes at least one.
-    pub fn decide(&self, verdict: &Verdict) -> Decision {
+    /// Which roads a message takes, by its own verdict and by the level its conversation has reached. Alert-due always takes
+    /// at least one.
+    pub fn decide(&self, verdict: &Verdict, conversation: Level) -> Decision {
         let mut decision = Decision { tracks: vec![], reasons: vec![] };
         let mut take = |track: Track, reason: String| {
             decision.tracks.push(track);
@@ -147,6 +148,8 @@ impl Policy {
         }
         if verdict.level.is_flagged() {
             take(Track::Harassment, format!("level {} is flagged", verdict.level));
+        } else if conversation.is_flagged() {
+            take(Track::Harassment, format!("the conversation has reached level {conversation}"));
         }
         if decision.tracks.is_empty() {
             let why = if verdict.is_alert_due() { "urgent without a lane of its own" } else { "neither flagged nor urgent" };

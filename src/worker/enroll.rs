@@ -4,9 +4,10 @@
 //! (compare-and-set), mark the claim as joined. A repeat after a crash finds the claim and finishes it; only a claim that
 //! never joined moves on to the next generation when its case was closed in between.
 
-use crate::case::summary::summarise;
+use crate::case::summary::{Reason, summarise};
 use crate::case::transitions::{Joined, Joining};
 use crate::case::{CaseMessage, CaseRecord};
+use crate::conversation::{Assessment, LedgerEvidence};
 use crate::edge::evidence::EvidenceReceipt;
 use crate::model::digest::Digest;
 use crate::model::ids::{QueueName, Tenant};
@@ -58,16 +59,26 @@ impl Worker {
         &self,
         leased: &Leased,
         judged: &Judged,
+        assessment: &Assessment,
         decision: &Decision,
         receipt: &EvidenceReceipt,
     ) -> Result<String, StoreError> {
         let verdict = &judged.verdict;
-        let summaries = decision.tracks.iter().map(|track| (*track, summarise(&judged.message, verdict, *track == Track::Care))).collect();
+        let level = verdict.level.max(assessment.level);
+        let summary = |track: Track| {
+            let mut summary = summarise(&judged.message, verdict, track == Track::Care);
+            if track == Track::Harassment {
+                summary.add_history(level, assessment.evidence.iter().rev().filter(|row| row.level.is_flagged()).map(reason));
+            }
+            summary
+        };
+        let mut categories = verdict.categories.clone();
+        categories.extend(assessment.categories.iter().filter(|category| !verdict.categories.contains(category)));
         let joining = Joining {
-            message: member(leased, verdict.level, judged.message.channel, receipt),
-            categories: verdict.categories.clone(),
+            message: member(leased, level, judged.message.channel, receipt),
+            categories,
             lanes: verdict.lanes.clone(),
-            summaries,
+            summaries: decision.tracks.iter().map(|track| (*track, summary(*track))).collect(),
             reason: None,
         };
         let place = Place { tenant: &judged.message.tenant, queue: &judged.message.queue, scope: judged.message.conversation_key() };
@@ -151,6 +162,18 @@ impl Worker {
             if known.as_ref() == Some(&confirmed) { Change::Keep(()) } else { Change::Write(confirmed.clone(), ()) }
         })
         .await
+    }
+}
+
+/// Why the messages before make this one a case, for people.
+fn reason(row: &LedgerEvidence) -> Reason {
+    Reason {
+        categories: row.categories.clone(),
+        lanes: vec![],
+        level: row.level,
+        entries: vec![row.entry.clone()],
+        place: Some("会話の経過".to_owned()),
+        excerpt: row.text.clone(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! server never stalls intake, and a crash anywhere only repeats work.
 
 use crate::case::CaseRecord;
+use crate::conversation::LedgerLimits;
 use crate::decode::settings::DecodeSettings;
 use crate::edge::evidence::EvidenceChain;
 use crate::edge::metrics::Metrics;
@@ -65,6 +66,8 @@ pub struct Worker {
     pub policy: Arc<Policy>,
     /// Forms, shared senders, own addresses.
     pub decode: DecodeSettings,
+    /// What counts over time.
+    pub ledger: LedgerLimits,
     /// Which channel alerts leave by.
     pub channel: AlertChannel,
     /// The way out.
@@ -123,6 +126,7 @@ pub struct Parts {
     pub engines: Arc<dyn Engines>,
     pub policy: Arc<Policy>,
     pub decode: DecodeSettings,
+    pub ledger: LedgerLimits,
     pub channel: AlertChannel,
     pub notifier: Arc<dyn Notifier>,
     pub metrics: Arc<Metrics>,
@@ -144,6 +148,7 @@ impl Worker {
             engines: parts.engines,
             policy: parts.policy,
             decode: parts.decode,
+            ledger: parts.ledger,
             channel: parts.channel,
             notifier: parts.notifier,
             metrics: parts.metrics,

@@ -4,10 +4,12 @@
 //! anywhere only repeats: original (content-addressed) → conversation (set of contributions) → case (membership and
 //! compare-and-set) → verdict and decision records (dedupe id) → settle.
 
-use crate::conversation::{Contribution, Conversation};
+use crate::conversation::{self, Assessment, Contribution, Conversation};
 use crate::decode::{decode, parts};
+use crate::edge::evidence::{EvidenceReason, EvidenceReceipt};
 use crate::edge::metrics::labels::{self, DeadCode};
 use crate::model::envelope::{Identity, Purpose};
+use crate::model::ids::EntryId;
 use crate::model::message::{Direction, Message};
 use crate::model::verdict::Verdict;
 use crate::policy::{Decision, Track};
@@ -57,6 +59,7 @@ impl From<StoreError> for Problem {
 pub(crate) struct Judged {
     pub(crate) message: Message,
     pub(crate) verdict: Verdict,
+    cues: Vec<EntryId>,
 }
 
 impl Worker {
@@ -82,24 +85,41 @@ impl Worker {
         }
         let message = self.decode(leased).await?;
         let at = message.at.unwrap_or(leased.envelope.received_at);
-        if leased.envelope.purpose == Purpose::History || message.direction != Direction::Inbound {
-            return Ok(self.remember(&message, &leased.identity, at).await?);
+        let identity = leased.identity.key();
+        if leased.envelope.purpose == Purpose::History && message.direction == Direction::Inbound {
+            // What happened before counts for what comes after, and alerts nobody.
+            let judged = self.judge(message, &leased.identity, at).await?;
+            self.remember(&judged.message, Contribution::judged(&judged.message, &identity, at, &judged.verdict, &judged.cues)).await?;
+            return Ok(());
+        }
+        if message.direction != Direction::Inbound {
+            self.remember(&message, Contribution::of(&message, &identity, at)).await?;
+            return Ok(());
         }
         let judged = self.judge(message, &leased.identity, at).await?;
-        let decision = self.policy.decide(&judged.verdict);
         let mut receipt = None;
         if judged.verdict.is_alert_due() {
-            let reason = crate::edge::evidence::EvidenceReason::AlertDue;
-            receipt = Some(self.evidence.keep(&leased.identity, &leased.envelope.payload, leased.envelope.received_at, reason).await?);
+            receipt = Some(self.keep(leased).await?);
         }
-        self.remember(&judged.message, &leased.identity, at).await?;
+        let contribution = Contribution::judged(&judged.message, &identity, at, &judged.verdict, &judged.cues);
+        let assessment = self.remember(&judged.message, contribution).await?;
+        let decision = self.policy.decide(&judged.verdict, assessment.level);
+        if receipt.is_none() && !decision.tracks.is_empty() {
+            receipt = Some(self.keep(leased).await?);
+        }
         let case = match receipt {
-            Some(receipt) if !decision.tracks.is_empty() => Some(self.enroll(leased, &judged, &decision, &receipt).await?),
+            Some(receipt) if !decision.tracks.is_empty() => Some(self.enroll(leased, &judged, &assessment, &decision, &receipt).await?),
             _ => None,
         };
-        self.record(leased, &judged, &decision, case.as_deref()).await?;
+        self.record(leased, &judged, &assessment, &decision, case.as_deref()).await?;
         self.count(leased, &judged, &decision);
         Ok(())
+    }
+
+    /// Keeps the original of a message somebody will be told of.
+    async fn keep(&self, leased: &Leased) -> Result<EvidenceReceipt, StoreError> {
+        let envelope = &leased.envelope;
+        self.evidence.keep(&leased.identity, &envelope.payload, envelope.received_at, EvidenceReason::AlertDue).await
     }
 
     async fn decode(self: &Arc<Self>, leased: &Leased) -> Result<Message, Problem> {
@@ -123,27 +143,53 @@ impl Worker {
         let judged = tokio::task::spawn_blocking(move || {
             let started = std::time::Instant::now();
             let mut scratch = worker.scratch();
-            let verdict = worker.engines.engine(&message.tenant, &message.queue).judge(&message, &mut scratch);
+            let engine = worker.engines.engine(&message.tenant, &message.queue);
+            let (verdict, cues) = engine.judge_with_cues(&message, &mut scratch);
             worker.give_back(scratch);
             worker.metrics.judged(started.elapsed());
-            Judged { message, verdict }
+            Judged { message, verdict, cues }
         });
         judged.await.map_err(|_| Problem::Panicked)
     }
 
-    async fn remember(&self, message: &Message, identity: &Identity, at: Timestamp) -> Result<(), StoreError> {
+    /// Writes the contribution into the ledgers of conversation and customer; answers what both say together.
+    async fn remember(&self, message: &Message, contribution: Contribution) -> Result<Assessment, StoreError> {
+        let mut whole = Assessment::default();
         if message.conversation.is_none() && message.customer.is_none() {
-            return Ok(()); // a conversation of its own: nothing later can refer to it
+            return Ok(whole); // a conversation of its own: nothing later can refer to it
         }
-        let contribution = Contribution::of(message, &identity.key(), at);
-        self.change::<Conversation, ()>(&conversation_key(message), |memory| {
-            let mut memory = memory.unwrap_or_default();
-            if memory.add(contribution.clone()) { Change::Write(memory, ()) } else { Change::Keep(()) }
-        })
-        .await
+        if let Some(key) = conversation::customer_key(message) {
+            let key = Key::new(Bucket::Conversation, &[&key]);
+            whole.absorb(self.contribute(&key, message, contribution.clone().without_lines()).await?);
+        }
+        whole.absorb(self.contribute(&conversation_key(message), message, contribution).await?);
+        Ok(whole)
     }
 
-    async fn record(&self, leased: &Leased, judged: &Judged, decision: &Decision, case: Option<&str>) -> Result<(), StoreError> {
+    async fn contribute(&self, key: &Key, message: &Message, contribution: Contribution) -> Result<Assessment, StoreError> {
+        let engine = self.engines.engine(&message.tenant, &message.queue);
+        let mut scratch = self.scratch();
+        let answer = self
+            .change::<Conversation, Assessment>(key, |memory| {
+                let mut memory = memory.unwrap_or_default();
+                let mut judge = |text: &str| engine.judge(&message.with_text(text), &mut scratch);
+                let is_new = memory.add(contribution.clone(), &self.ledger, &mut judge);
+                let assessment = memory.assess(contribution.at, &contribution.identity, &self.ledger);
+                if is_new { Change::Write(memory, assessment) } else { Change::Keep(assessment) }
+            })
+            .await;
+        self.give_back(scratch);
+        answer
+    }
+
+    async fn record(
+        &self,
+        leased: &Leased,
+        judged: &Judged,
+        assessment: &Assessment,
+        decision: &Decision,
+        case: Option<&str>,
+    ) -> Result<(), StoreError> {
         let key = leased.identity.key();
         let verdict = &judged.verdict;
         let scope = format!("{}.{}", leased.envelope.tenant, judged.message.channel.id());
@@ -156,7 +202,7 @@ impl Worker {
             "verdict": verdict,
         });
         let decision = json!({
-            "id": verdict.id, "verdict_digest": verdict_digest, "conversation_level": verdict.level, "evidence": [],
+            "id": verdict.id, "verdict_digest": verdict_digest, "conversation_level": verdict.level.max(assessment.level), "evidence": assessment.evidence,
             "case": case, "hold": null, "policy": self.policy.digest(), "tracks": decision.tracks, "reasons": decision.reasons,
         });
         let decision = json!({"subject": format!("triage.decision.{}", leased.envelope.tenant), "decision": decision});

@@ -398,7 +398,7 @@ fn threat() -> (Message, Verdict) {
 }
 
 fn case_of(message: &Message, verdict: &Verdict, policy: &Policy) -> CaseRecord {
-    let tracks = policy.decide(verdict).tracks;
+    let tracks = policy.decide(verdict, verdict.level).tracks;
     let mut one = joining(1, verdict.level.number(), &[]);
     one.message.received_at = at(0);
     (one.categories, one.lanes) = (verdict.categories.clone(), verdict.lanes.clone());

@@ -19,12 +19,12 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("decode", &["model"]),
     ("engine::text", &["model"]),
     ("engine", &["model", "diag", "sheet"]),
-    ("conversation", &["model", "decode::parts", "store::record"]),
+    ("conversation", &["model", "decode::parts", "engine::text", "store::record"]),
     ("policy", &["model", "diag", "sheet"]),
     ("case", &["model", "policy", "store::record"]),
     ("eval", &["model"]),
     // second floor: settings
-    ("config", &["model", "diag", "sheet", "decode", "policy"]),
+    ("config", &["model", "diag", "sheet", "decode", "policy", "conversation::limits"]),
     // edges: one outside system each; they never mention each other
     ("edge::embedded", &["model", "store"]),
     ("edge::twin", &["model", "store"]),

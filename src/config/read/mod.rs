@@ -3,6 +3,7 @@
 //! Pure: reads no file, asks for no secret, resolves no name. One function a section; checks that span sections come last.
 
 mod intake;
+mod ledger;
 mod notify;
 
 use crate::config::environment::{Environment, Variable};
@@ -52,10 +53,11 @@ fn read(root: &Table<'_>, reader: &Reader<'_>) -> Settings {
     let tenants = tenants(rows, &lexicon, reader);
     let policy = policy(&Section::of(root, "policy", reader));
     let notify = notify::notify(&Section::of(root, "notify", reader));
+    let ledger = ledger::ledger(&Section::of(root, "ledger", reader));
     let worker = worker(&Section::of(root, "worker", reader));
     let log = log(&Section::of(root, "log", reader));
     keep_apart(&intake, &notify, reader);
-    Settings { store, limits, intake: intake.settings, ops, lexicon, tenants, policy, notify: notify.settings, worker, log }
+    Settings { store, limits, intake: intake.settings, ops, lexicon, tenants, policy, notify: notify.settings, ledger, worker, log }
 }
 
 fn store(section: &Section<'_>) -> StoreSettings {

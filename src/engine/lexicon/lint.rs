@@ -1,5 +1,6 @@
 //! Warnings and rules of taste: examples that must be there, forms that collide, cues that nobody uses.
 
+use crate::engine::draft::CUES_OVER_TIME;
 use crate::engine::lexicon::Report;
 use crate::engine::lexicon::compiled::{Entry, Lexicon, Owner, Pattern, Use};
 use crate::engine::lexicon::forms::Force;
@@ -77,7 +78,8 @@ pub fn check_forms(lexicon: &Lexicon, stack: &Stack, report: &mut Report<'_>) {
             let help = "check `moods`".to_owned();
             report.warning("lexicon.never-fires", &entry.claim.id.place, format!("`{}` can never fire", entry.id), "", help);
         }
-        if !entry.claim.speaks() && lexicon.slots_of[number].is_empty() {
+        let over_time = entry.id.as_str().starts_with(CUES_OVER_TIME);
+        if !entry.claim.speaks() && !over_time && lexicon.slots_of[number].is_empty() {
             let help = "use it in a `[[combination.slot]]`, give it a level, or retire it".to_owned();
             report.warning("lexicon.unused-cue", &entry.claim.id.place, format!("no combination uses the cue `{}`", entry.id), "", help);
         }

@@ -150,6 +150,17 @@ fn push(out: &mut Vec<Raw>, glyph: Glyph, index: u32, pending: &mut ViaSet) {
     out.push(Raw { plain: glyph.plain, kind, loose: hiragana(glyph.plain), start: index, end: index + 1, own: glyph.own, gap });
 }
 
+/// What `c` is by itself: its plain character and kind.
+pub fn glyph(c: char) -> (char, Kind) {
+    let glyph = TABLE.get(c as usize).copied().unwrap_or_else(|| classify(c));
+    (glyph.plain, glyph.kind)
+}
+
+/// The characters that one of [`Kind::Many`] stands for, as [`glyph`] gives them.
+pub fn parts(c: char) -> impl Iterator<Item = (char, Kind)> {
+    expand(c).map(glyph)
+}
+
 /// Katakana as hiragana, anything else as it is.
 pub fn hiragana(c: char) -> char {
     match c {
@@ -229,5 +240,17 @@ fn kind_of(plain: char) -> Kind {
             Script::Mark => Kind::Mark,
             _ => Kind::Letter,
         },
+    }
+}
+
+/// One character folded by itself: width, case and kana; `None` for what shows nothing. Line ends stay line ends, other blanks are
+/// one space; the voicing marks that follow a half-width kana stay marks. Constant time.
+pub fn light(c: char) -> Option<char> {
+    let glyph = TABLE.get(c as usize).copied().unwrap_or_else(|| classify(c));
+    match glyph.kind {
+        Kind::Invisible | Kind::Overlay => None,
+        Kind::Space => Some(' '),
+        Kind::Many => expand(c).next(),
+        _ => Some(hiragana(glyph.plain)),
     }
 }

@@ -149,7 +149,7 @@ fn shrink(now: &mut Raw, done: &[Raw], next: Option<&Raw>) -> Option<Via> {
 
 /// Kana after which え is nearly always a drawled ending (うるせえ, てめえ, しらねえ), written ぇ or ー as well. Not て, で, れ:
 /// after them え often begins a word (なんで偉そう in kana).
-fn is_drawled(c: char) -> bool {
+pub fn is_drawled(c: char) -> bool {
     matches!(c, 'ね' | 'せ' | 'ぜ' | 'め' | 'げ' | 'べ')
 }
 
@@ -184,7 +184,7 @@ fn resolve_mask(now: &mut Raw, done: &[Raw], ahead: &[Raw]) {
 }
 
 /// The large kana of a small one.
-fn large_kana(c: char) -> Option<char> {
+pub fn large_kana(c: char) -> Option<char> {
     Some(match c {
         'ぁ' => 'あ',
         'ぃ' => 'い',
