@@ -2,6 +2,7 @@
 //!
 //! The original words stay in the evidence store; a summary keeps only what a supervisor needs to act.
 
+use crate::model::guidance::Hints;
 use crate::model::message::{FieldName, Message, PartKind, Skipped};
 use crate::model::severity::{Category, Lane, Level};
 use crate::model::verdict::{Evidence, EvidenceKind, EvidenceSpan, Role, Verdict};
@@ -46,6 +47,9 @@ pub struct Summary {
     pub ticket: Option<String>,
     /// The customer's own words, only for care: those who help must read them.
     pub full: Option<String>,
+    /// Types, related articles and advice for this kind of act; absent in older records.
+    #[serde(default, skip_serializing_if = "Hints::is_empty")]
+    pub hints: Hints,
 }
 
 /// One stretch of text that was flagged, and what all entries found in it.
@@ -66,7 +70,7 @@ pub struct Reason {
 }
 
 /// Makes a summary; `with_words` keeps the customer's own words (care only).
-pub fn summarise(message: &Message, verdict: &Verdict, with_words: bool) -> Summary {
+pub fn summarise(message: &Message, verdict: &Verdict, hints: Hints, with_words: bool) -> Summary {
     let full = with_words.then(|| words(message)).flatten();
     Summary {
         message_id: verdict.id.to_string(),
@@ -77,6 +81,7 @@ pub fn summarise(message: &Message, verdict: &Verdict, with_words: bool) -> Summ
         url: message.url.clone(),
         ticket: message.ticket.clone(),
         full,
+        hints,
     }
 }
 

@@ -164,6 +164,12 @@ fn show(case: &CaseRecord, format: Format, shown: &dyn Fn(Timestamp) -> String, 
         for reason in &summary.reasons {
             writeln!(out, "  レベル{} {}「{}」", reason.level, reason.entries.join(", "), reason.excerpt)?;
         }
+        for line in &summary.hints.advice {
+            writeln!(out, "  手引  {line}")?;
+        }
+        if !summary.hints.articles.is_empty() {
+            writeln!(out, "  関連しうる条文  {}", summary.hints.articles.join("／"))?;
+        }
     }
     writeln!(out, "\n通知")?;
     for intent in &case.intents {

@@ -5,6 +5,8 @@ use crate::cli::load::{self, Judge};
 use crate::cli::{Common, Exit, Failure, Format, Outcome};
 use crate::decode::line::{self, Line};
 use crate::engine::explain::Explanation;
+use crate::model::guidance::Guidance;
+use crate::model::ids::EntryId;
 use crate::model::message::{Message, PartKind};
 use clap::Args;
 use serde_json::json;
@@ -33,12 +35,15 @@ pub fn run(arguments: &ExplainArguments, common: &Common, out: &mut impl Write) 
     let judge = load::judge(common)?;
     let message = message(arguments, &judge)?;
     let explanation = judge.engine.explain(&message);
+    let guidance = judge.engine.guidance(&explanation.verdict, message.channel);
     if common.format == Format::Json {
-        let row = json!({"explanation": explanation, "derivation": message.derivation, "headers": message.headers});
+        let row = json!({"explanation": explanation, "guidance": guidance, "derivation": message.derivation, "headers": message.headers});
         writeln!(out, "{row}")?;
         return Ok(Exit::Done);
     }
     tell(&message, &explanation, arguments.all, out)?;
+    guide(&guidance, out)?;
+    writeln!(out, "辞書  {}", explanation.verdict.lexicon)?;
     Ok(Exit::Done)
 }
 
@@ -105,7 +110,22 @@ fn tell(message: &Message, explanation: &Explanation, all: bool, out: &mut impl 
     for step in &message.derivation {
         writeln!(out, "  同定  {step}")?;
     }
-    writeln!(out, "辞書  {}", verdict.lexicon)
+    Ok(())
+}
+
+fn guide(guidance: &[Guidance], out: &mut impl Write) -> std::io::Result<()> {
+    for one in guidance {
+        let because: Vec<&str> = one.because.iter().map(EntryId::as_str).collect();
+        writeln!(out, "手引  {}  {}", one.id, because.join(", "))?;
+        let lists = [("類型(厚労省)", &one.mhlw), ("類型(東京都)", &one.tokyo), ("関連しうる条文", &one.articles), ("相談先", &one.desks)];
+        for (name, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+            writeln!(out, "  {name}  {}", list.join("／"))?;
+        }
+        for line in &one.advice {
+            writeln!(out, "  ・{line}")?;
+        }
+    }
+    Ok(())
 }
 
 fn shown(score: crate::model::verdict::Score) -> f64 {

@@ -147,7 +147,7 @@ fn covering(neutrals: &[NeutralHit], start: u32, end: u32) -> Option<NeutralHit>
 }
 
 /// Keeps a hit of which little is left only beside another abusive hit, or close to an address (お前、死○). A word without its
-/// voicing marks is an ordinary word beside any address, so there only the former counts.
+/// voicing marks or backwards is an ordinary word beside any address, so there only the former counts.
 fn drop_weak(lexicon: &Lexicon, field: &Field, folded: &Folded, hits: &mut Vec<Hit>, trace: &mut impl Trace) {
     if !hits.iter().any(|hit| hit.candidate.force == Force::Weak) {
         return;
@@ -165,7 +165,8 @@ fn drop_weak(lexicon: &Lexicon, field: &Field, folded: &Folded, hits: &mut Vec<H
     let addresses = strong(&|entry| entry.role == Role::Target);
     hits.retain(|hit| {
         let Candidate { start, end, force, via, .. } = hit.candidate;
-        let beside_address = || !via.contains(Via::Voicing) && stands_near(&addresses, start, end, ADDRESS_REACH);
+        let beside_address =
+            || !via.contains(Via::Voicing) && !via.contains(Via::Recast) && stands_near(&addresses, start, end, ADDRESS_REACH);
         let keep = force != Force::Weak || stands_near(&abusive, start, end, WEAK_REACH) || beside_address();
         if !keep {
             trace.note(Subject::Entry(hit.candidate.entry), spot(field.name, folded, &hit.candidate), || Outcome::Weak);

@@ -8,12 +8,13 @@ use crate::engine::lexicon::compiled::{Lexicon, Owner};
 use crate::engine::lexicon::object::{Claim, Status};
 use crate::engine::scan::{Aside, Hit, Scanner, Scratch, original};
 use crate::engine::tally::Tally;
-use crate::engine::text::{Folded, ViaSet};
+use crate::engine::text::{Folded, Recast, ViaSet, rewrite, shows_codes, shows_drawn};
 use crate::engine::trace::{Outcome, Spot, Subject, Trace};
 use crate::model::ids::{EntryId, MessageId};
 use crate::model::message::{Coverage, Field, FieldName, Message};
 use crate::model::severity::{Category, Lane, Level};
 use crate::model::verdict::{EVIDENCE_MAX, Evidence, EvidenceKind, EvidenceSpan, Role, SUPPRESSED_MAX, Suppressed};
+use std::collections::BTreeSet;
 
 /// Printed as `suppressed.by` for hits in machine mail.
 pub const BY_MACHINE: &str = "machine";
@@ -78,17 +79,21 @@ pub fn draft<T: Trace>(lexicon: &Lexicon, scanner: &Scanner, message: &Message, 
         },
     };
     for (position, field) in message.fields.iter().enumerate() {
-        if !T::LISTENS && scanner.look(&field.text, scratch).is_none() {
-            continue;
-        }
-        scanner.scan(lexicon, field.name, &field.text, scratch, trace);
-        if scratch.candidates.is_empty() {
-            continue;
-        }
-        resolve(lexicon, field, scratch, trace);
-        reading.field(position, field, scratch, trace);
+        reading.read(position, field, scanner, scratch, trace);
     }
     reading.finish()
+}
+
+/// Entry, first and last original character of a hit.
+type HitPlace = (u32, u32, u32);
+
+fn place(folded: &Folded, hit: &Hit) -> HitPlace {
+    let (start, end) = original(folded, hit.candidate.start, hit.candidate.end);
+    (hit.candidate.entry, start, end)
+}
+
+fn places(scratch: &Scratch) -> BTreeSet<HitPlace> {
+    scratch.hits.iter().map(|hit| place(&scratch.folded, hit)).collect()
 }
 
 struct Reading<'a> {
@@ -99,14 +104,54 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn field(&mut self, position: usize, field: &Field, scratch: &mut Scratch, trace: &mut impl Trace) {
+    /// The field as it stands, and its other readings. What the gate turns away is not folded, unless somebody listens.
+    fn read<T: Trace>(&mut self, position: usize, field: &Field, scanner: &Scanner, scratch: &mut Scratch, trace: &mut T) {
+        let text = &field.text;
+        let rewritten = if shows_codes(text) || shows_drawn(text) { rewrite(text) } else { None };
+        let mut heads = std::mem::take(&mut scratch.heads);
+        let mut others = rewritten.iter().chain(heads.read(text)).peekable();
+        let mut known = BTreeSet::new();
+        if T::LISTENS || scanner.look(text, scratch).is_some() {
+            scanner.scan(self.lexicon, field.name, text, scratch, trace);
+            if !scratch.candidates.is_empty() {
+                resolve(self.lexicon, field, scratch, trace);
+                self.field(position, field, scratch, None, trace);
+                known = if others.peek().is_some() { places(scratch) } else { known };
+            }
+        }
+        for recast in others {
+            if T::LISTENS || scanner.look(&recast.text, scratch).is_some() {
+                scanner.scan_recast(self.lexicon, field.name, recast, scratch, trace);
+                resolve(self.lexicon, field, scratch, trace);
+                self.field(position, field, scratch, Some((recast, &known)), trace);
+            }
+        }
+        scratch.heads = heads;
+    }
+
+    /// `other`: the scratch holds another reading of the field, in which only what is recast and not known already is new.
+    fn field(
+        &mut self,
+        position: usize,
+        field: &Field,
+        scratch: &mut Scratch,
+        other: Option<(&Recast, &BTreeSet<HitPlace>)>,
+        trace: &mut impl Trace,
+    ) {
+        let is_new = |hit: &Hit| {
+            let found = place(&scratch.folded, hit);
+            other.is_none_or(|(recast, known)| recast.admits(found.1, found.2) && !known.contains(&found))
+        };
+        let new: Vec<bool> = scratch.hits.iter().map(is_new).collect();
         let combined = combine(self.lexicon, scratch);
         let covered = covered(self.lexicon, &scratch.hits);
-        for (hit, covered) in scratch.hits.iter().zip(covered) {
+        for ((hit, covered), _) in scratch.hits.iter().zip(covered).zip(&new).filter(|(_, new)| **new) {
             self.hit(position, field, &scratch.folded, hit, covered, trace);
         }
         for combination in combined {
-            self.combination(position, field, scratch, &combination, trace);
+            if combination.spans.iter().any(|(hit, _)| new.get(*hit as usize) == Some(&true)) {
+                self.combination(position, field, scratch, &combination, trace);
+            }
         }
     }
 

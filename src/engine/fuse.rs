@@ -31,7 +31,11 @@ pub fn fuse(draft: Draft, extra: &[Evidence]) -> Verdict {
     let level = level(&tally);
     let lanes: Vec<Lane> = Lane::ALL.iter().copied().filter(|lane| tally.lanes.contains(lane)).collect();
     let self_harm = lanes.contains(&Lane::SelfHarm);
-    let shown = |category: &Category| tally.categories.contains(category) || (self_harm && *category == Category::SelfHarm);
+    // Beside abuse, a rude word is not worth a category of its own: its evidence stays.
+    let least = tally.level.min(Level::Suspected);
+    let shown = |category: &Category| {
+        tally.categories.get(category).is_some_and(|gravest| *gravest >= least) || (self_harm && *category == Category::SelfHarm)
+    };
     Verdict {
         id,
         level,

@@ -11,6 +11,7 @@ pub mod draft;
 pub mod explain;
 pub mod fuse;
 pub mod gate;
+pub mod guidance;
 pub mod lexicon;
 pub mod reader;
 pub mod scan;
@@ -18,6 +19,7 @@ pub mod tally;
 pub mod text;
 pub mod trace;
 pub mod trie;
+pub mod workbench;
 
 use crate::engine::draft::Draft;
 use crate::engine::gate::Pass;
@@ -67,6 +69,11 @@ impl Engine {
     /// The lexicon.
     pub fn lexicon(&self) -> &Lexicon {
         &self.lexicon
+    }
+
+    /// Memory of the automaton, in bytes.
+    pub fn automaton_bytes(&self) -> usize {
+        self.scanner.memory()
     }
 
     /// Judges one message.

@@ -7,7 +7,9 @@ use crate::engine::gate::{Gate, Pass, Seen};
 use crate::engine::lexicon::compiled::{Entry, Lexicon, Owner, Use};
 use crate::engine::lexicon::forms::{Edge, Force};
 use crate::engine::reader::Reading;
-use crate::engine::text::{Cell, Folded, MASK, Quick, Script, Side, ViaSet, fold_into, has_boundary, script, skim};
+use crate::engine::text::{
+    Cell, Folded, Heads, MASK, Quick, Recast, Script, Side, ViaSet, fold_into, fold_recast, has_boundary, script, skim,
+};
 use crate::engine::trace::{Outcome, Spot, Subject, Trace};
 use crate::model::message::FieldName;
 use crate::model::verdict::Via;
@@ -39,6 +41,8 @@ pub struct Scratch {
     pub quick: Quick,
     /// Cues seen by the gate.
     pub seen: Seen,
+    /// What the heads of lines say.
+    pub heads: Heads,
 }
 
 /// A spelling of an entry, in loose characters.
@@ -133,6 +137,11 @@ impl Scanner {
         Ok(Self { automaton, gate: Gate::new(lexicon) })
     }
 
+    /// Memory of the automaton, in bytes.
+    pub fn memory(&self) -> usize {
+        self.automaton.memory_usage()
+    }
+
     /// Why `text` must be scanned; `None` if nothing would come of it. Leaves its skeleton in `scratch`.
     pub fn look(&self, text: &str, scratch: &mut Scratch) -> Option<Pass> {
         skim(text, &mut scratch.quick);
@@ -142,6 +151,16 @@ impl Scanner {
     /// Folds `text` and leaves candidates, words and neutral spans in `scratch`.
     pub fn scan(&self, lexicon: &Lexicon, field: FieldName, text: &str, scratch: &mut Scratch, trace: &mut impl Trace) {
         fold_into(text, &mut scratch.folded);
+        self.search(lexicon, field, scratch, trace);
+    }
+
+    /// As [`Scanner::scan`], of another reading of the field.
+    pub fn scan_recast(&self, lexicon: &Lexicon, field: FieldName, recast: &Recast, scratch: &mut Scratch, trace: &mut impl Trace) {
+        fold_recast(recast, &mut scratch.folded);
+        self.search(lexicon, field, scratch, trace);
+    }
+
+    fn search(&self, lexicon: &Lexicon, field: FieldName, scratch: &mut Scratch, trace: &mut impl Trace) {
         scratch.candidates.clear();
         scratch.words.clear();
         scratch.neutrals.clear();
@@ -154,7 +173,7 @@ impl Scanner {
             let pattern = &lexicon.patterns[found.pattern().as_usize()];
             let (start, end) = (index(until - pattern.length), index(until));
             let matched = &cells[until - pattern.length..until];
-            for (number, wanted) in pattern.uses.iter().enumerate().filter(|(_, wanted)| wanted.shape.fits(matched)) {
+            for (number, wanted) in pattern.uses.iter().enumerate().filter(|(_, wanted)| wanted.shape.fits(matched, &cells[until..])) {
                 match &wanted.owner {
                     Owner::Word(word) => words.push(WordHit { start, end, word: *word }),
                     Owner::Neutral(accepted, _) => {

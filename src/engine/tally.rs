@@ -1,15 +1,15 @@
 //! All findings of a message, counted: what level, categories, lanes and scores are made of.
 
 use crate::model::severity::{Axis, Category, Lane, Level};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What all findings together amount to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
     /// The gravest level.
     pub level: Level,
-    /// Categories with a finding of level 1 or more.
-    pub categories: BTreeSet<Category>,
+    /// Categories with a finding of level 1 or more, and the gravest level of each.
+    pub categories: BTreeMap<Category, Level>,
     /// Lanes.
     pub lanes: BTreeSet<Lane>,
     /// An incident with injury or fire.
@@ -33,7 +33,10 @@ impl Tally {
         if level == Level::Ordinary {
             return;
         }
-        self.categories.extend(category);
+        if let Some(category) = category {
+            let gravest = self.categories.entry(category).or_default();
+            *gravest = (*gravest).max(level);
+        }
         self.attack |= level == Level::Emergency && category == Some(Category::Threat);
         let gravest = &mut self.gravest[axis as usize];
         *gravest = (*gravest).max(level);

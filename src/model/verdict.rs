@@ -134,11 +134,13 @@ pub enum Via {
     Variant,
     /// An emoji in place of a word.
     Emoji,
+    /// Letters in another order: backwards, behind a direction override, or at the heads of lines.
+    Recast,
 }
 
 impl Via {
     /// Every fold with its id, in bit order.
-    pub const ALL: [(Self, &'static str); 15] = [
+    pub const ALL: [(Self, &'static str); 16] = [
         (Self::Width, "width"),
         (Self::Kana, "kana"),
         (Self::Small, "small"),
@@ -154,6 +156,7 @@ impl Via {
         (Self::Voicing, "voicing"),
         (Self::Variant, "variant"),
         (Self::Emoji, "emoji"),
+        (Self::Recast, "recast"),
     ];
 
     /// The id used in files and records.

@@ -53,6 +53,17 @@ impl Track {
             Self::Unchecked => "未判定",
         }
     }
+
+    /// Whether a hint for this lane (`None` = harassment) belongs to alerts of this track: care hears of care alone, and nobody
+    /// else is handed advice that only trained people should act on.
+    pub fn wants(self, lane: Option<Lane>) -> bool {
+        match self {
+            Self::Care => lane == Some(Lane::SelfHarm),
+            Self::Safety => lane == Some(Lane::SafetyIncident),
+            Self::Harassment => lane != Some(Lane::SelfHarm),
+            Self::Unchecked => false,
+        }
+    }
 }
 
 /// Somebody who is told.

@@ -10,6 +10,7 @@ use crate::case::{CaseMessage, CaseRecord};
 use crate::conversation::{Assessment, LedgerEvidence};
 use crate::edge::evidence::EvidenceReceipt;
 use crate::model::digest::Digest;
+use crate::model::guidance::Hints;
 use crate::model::ids::{QueueName, Tenant};
 use crate::model::message::Channel;
 use crate::model::severity::Level;
@@ -64,9 +65,12 @@ impl Worker {
         receipt: &EvidenceReceipt,
     ) -> Result<String, StoreError> {
         let verdict = &judged.verdict;
+        let message = &judged.message;
         let level = verdict.level.max(assessment.level);
+        let guidance = self.engines.engine(&message.tenant, &message.queue).guidance(verdict, message.channel);
         let summary = |track: Track| {
-            let mut summary = summarise(&judged.message, verdict, track == Track::Care);
+            let hints = Hints::of(guidance.iter().filter(|one| track.wants(one.lane)));
+            let mut summary = summarise(message, verdict, hints, track == Track::Care);
             if track == Track::Harassment {
                 summary.add_history(level, assessment.evidence.iter().rev().filter(|row| row.level.is_flagged()).map(reason));
             }

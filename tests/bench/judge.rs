@@ -4,16 +4,20 @@
 //! lexicon searches, on the text as it stands, and the same automaton after a generic NFKC. Every contender takes its turn in each
 //! round, and ratios are medians over rounds, so a noisy machine disturbs all alike. Run `cargo bench --bench judge`.
 
+#![allow(clippy::print_stdout, reason = "a benchmark reports on standard output")]
+
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use mimamori::app;
 use mimamori::engine::Engine;
 use mimamori::engine::lexicon::compile;
+use mimamori::engine::reader::model::Model;
 use mimamori::engine::scan::Scratch;
 use mimamori::engine::text::{Folded, fold_into};
 use mimamori::model::message::Message;
 use serde_json::Value;
 use std::hint::black_box;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 use unicode_normalization::UnicodeNormalization;
 
@@ -26,7 +30,7 @@ const MAIL_LINES: usize = 20;
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let engine = engine(root);
+    let (engine, with_reader) = (engine(root, false), engine(root, true));
     let forms: Vec<&str> = engine.lexicon().patterns.iter().map(|pattern| pattern.loose.as_str()).collect();
     let automaton = AhoCorasick::builder()
         .kind(Some(AhoCorasickKind::ContiguousNFA))
@@ -37,14 +41,20 @@ fn main() {
     let lines = ordinary(root);
     let mails: Vec<String> = lines.chunks(MAIL_LINES).map(|lines| lines.join("\n")).collect();
     for (name, texts) in [("chat", take(&lines)), ("mail", take(&mails))] {
-        report(name, &texts, &engine, &automaton);
+        report(name, &texts, &engine, &with_reader, &automaton);
     }
 }
 
-fn engine(root: &Path) -> Engine {
+/// The lexicon's judge, alone or with the second reader.
+fn engine(root: &Path, reader: bool) -> Engine {
     let sources = app::read_lexicons(&[root.join("lexicons")]).expect("the shipped lexicons are readable");
     let lexicon = compile(&sources).lexicon.expect("the shipped lexicons compile");
-    Engine::new(lexicon).expect("the shipped lexicons fit an automaton")
+    let engine = Engine::new(lexicon).expect("the shipped lexicons fit an automaton");
+    if !reader {
+        return engine;
+    }
+    let bytes = std::fs::read(root.join("lexicons/reader/weights.bin")).expect("the shipped weights are readable");
+    engine.with_reader(Arc::new(Model::from_bytes(&bytes).expect("the shipped weights are whole")))
 }
 
 /// Ordinary messages: the level 0 cases of the repository, and the benign corpora where they stand beside it.
@@ -69,39 +79,47 @@ fn texts(path: &Path, wanted: impl Fn(&Value) -> bool) -> Vec<String> {
 }
 
 fn take(texts: &[String]) -> Vec<String> {
-    let mut size = 0;
-    let enough = |text: &&String| {
-        size += text.len();
-        size < TURN_BYTES
+    let size: usize = texts.iter().map(String::len).sum();
+    let rounds = TURN_BYTES.div_ceil(size.max(1));
+    let mut left = TURN_BYTES;
+    let fits = |text: &&String| {
+        left = left.saturating_sub(text.len());
+        left > 0
     };
-    texts.iter().cycle().take_while(enough).cloned().collect()
+    std::iter::repeat_n(texts, rounds).flatten().take_while(fits).cloned().collect()
 }
 
-fn report(name: &str, texts: &[String], engine: &Engine, automaton: &AhoCorasick) {
+fn report(name: &str, texts: &[String], engine: &Engine, with_reader: &Engine, automaton: &AhoCorasick) {
     let bytes: usize = texts.iter().map(String::len).sum();
     let messages: Vec<Message> = texts.iter().map(|text| mimamori::engine::lexicon::examples::chat(text)).collect();
     let (mut scratch, mut folded) = (Scratch::default(), Folded::default());
-    let mut times: Vec<[f64; 4]> = vec![];
+    let mut times: Vec<[f64; 5]> = vec![];
     for _ in 0..ROUNDS {
         let fold = time(|| texts.iter().for_each(|text| fold_into(text, black_box(&mut folded))));
         let judge = time(|| messages.iter().for_each(|message| _ = black_box(engine.judge(message, &mut scratch))));
+        let both = time(|| messages.iter().for_each(|message| _ = black_box(with_reader.judge(message, &mut scratch))));
         let raw = time(|| texts.iter().for_each(|text| _ = black_box(automaton.find_overlapping_iter(text).count())));
         let nfkc = time(|| {
-            texts.iter().for_each(|text| {
+            for text in texts {
                 let text: String = text.nfkc().collect();
                 _ = black_box(automaton.find_overlapping_iter(&text).count());
-            });
+            }
         });
-        times.push([fold, judge, raw, nfkc]);
+        times.push([fold, judge, both, raw, nfkc]);
     }
     #[allow(clippy::cast_precision_loss)] // a megabyte
     let rate = |which: usize| bytes as f64 / median(times.iter().map(|row| row[which])) / 1e6;
     println!("{name}: {} messages, {bytes} bytes", texts.len());
-    for (which, what) in ["fold alone", "judge", "aho-corasick, raw text", "NFKC, then aho-corasick"].iter().enumerate() {
+    for (which, what) in
+        ["fold alone", "judge, lexicon alone", "judge, with the reader", "aho-corasick, raw text", "NFKC, then aho-corasick"]
+            .iter()
+            .enumerate()
+    {
         println!("  {what:<26}{:>8.1} MB/s", rate(which));
     }
-    println!("  judge / aho-corasick      {:>8.2}", median(times.iter().map(|row| row[2] / row[1])));
-    println!("  judge / NFKC+aho-corasick {:>8.2}", median(times.iter().map(|row| row[3] / row[1])));
+    let ratio = |limit: usize, judge: usize| median(times.iter().map(|row| row[limit] / row[judge]));
+    println!("  lexicon / aho-corasick            {:>6.2}   with the reader {:>6.2}", ratio(3, 1), ratio(3, 2));
+    println!("  lexicon / NFKC, then aho-corasick {:>6.2}   with the reader {:>6.2}", ratio(4, 1), ratio(4, 2));
 }
 
 fn time(work: impl FnOnce()) -> f64 {

@@ -9,7 +9,10 @@ use mimamori::diag::{Grave, SourceText};
 use mimamori::edge::notify::outbox::Outbox;
 use mimamori::edge::notify::render::render;
 use mimamori::edge::notify::{Notifier, Outcome, Outgoing};
+use mimamori::engine::Engine;
+use mimamori::engine::lexicon::compile;
 use mimamori::model::digest::Digest;
+use mimamori::model::guidance::Hints;
 use mimamori::model::ids::{EntryId, MessageId, QueueName, Tenant};
 use mimamori::model::message::{Channel, Coverage, Direction, Event, Field, FieldName, Message, PartKind};
 use mimamori::model::severity::{Category, Lane, Level};
@@ -18,7 +21,20 @@ use mimamori::policy::{Policy, SHIPPED, Track};
 use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
+
+/// The shipped hints alone: they need no entry to be read.
+static GUIDE: LazyLock<Engine> = LazyLock::new(|| {
+    let text = include_str!("../../lexicons/guidance.toml").to_owned();
+    Engine::new(compile(&[SourceText { name: "guidance.toml".into(), text }]).lexicon.unwrap()).unwrap()
+});
+
+fn summarised(message: &Message, verdict: &Verdict, track: Track) -> Summary {
+    let guidance = GUIDE.guidance(verdict, message.channel);
+    let hints = Hints::of(guidance.iter().filter(|one| track.wants(one.lane)));
+    summarise(message, verdict, hints, track == Track::Care)
+}
 
 fn shipped() -> Policy {
     let (policy, faults) = Policy::parse(&SourceText { name: "policy.toml".into(), text: SHIPPED.into() });
@@ -402,7 +418,7 @@ fn case_of(message: &Message, verdict: &Verdict, policy: &Policy) -> CaseRecord 
     let mut one = joining(1, verdict.level.number(), &[]);
     one.message.received_at = at(0);
     (one.categories, one.lanes) = (verdict.categories.clone(), verdict.lanes.clone());
-    one.summaries = tracks.iter().map(|track| (*track, summarise(message, verdict, *track == Track::Care))).collect();
+    one.summaries = tracks.iter().map(|track| (*track, summarised(message, verdict, *track))).collect();
     let mut case = empty(policy);
     case.join(&one, policy, at(0));
     case
@@ -428,7 +444,7 @@ fn alerts(policy: &Policy) -> Vec<(&'static str, &'static str, Outgoing)> {
     let mut raised = mild_case.clone();
     let mut worse = joining(2, 4, &[]);
     worse.categories.clone_from(&grave.categories);
-    worse.summaries = [(Track::Harassment, summarise(&threat, &grave, false))].into();
+    worse.summaries = [(Track::Harassment, summarised(&threat, &grave, Track::Harassment))].into();
     raised.join(&worse, policy, at(8));
     let mut unchecked = empty(policy);
     unchecked.join(&joining(1, 0, &[Track::Unchecked]), policy, at(0));
@@ -489,6 +505,16 @@ fn alerts_leak_nothing() {
 }
 
 #[test]
+fn a_record_without_hints_is_read() {
+    let mut row =
+        serde_json::to_value(Summary { hints: Hints { advice: vec!["x".into()], ..Hints::default() }, ..Summary::default() }).unwrap();
+    let summary: Summary = serde_json::from_value(row.clone()).unwrap();
+    assert_eq!(summary.hints.advice, ["x"]);
+    row.as_object_mut().unwrap().remove("hints").unwrap();
+    assert_eq!(serde_json::from_value::<Summary>(row).unwrap(), Summary::default());
+}
+
+#[test]
 fn slots_hold_what_they_are_called() {
     let (message, verdict) = threat();
     let expected = [
@@ -499,7 +525,7 @@ fn slots_hold_what_they_are_called() {
         (Role::Demand, "返金"),
         (Role::Condition, "金を返さないなら"),
     ];
-    let found = summarise(&message, &verdict, false);
+    let found = summarised(&message, &verdict, Track::Harassment);
     assert_eq!(found.slots, expected.map(|(role, text)| (role, text.to_owned())));
     assert!(found.reasons.len() <= 2, "{:#?}", found.reasons);
 }

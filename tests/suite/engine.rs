@@ -249,7 +249,8 @@ fn other_readers_can_add_evidence() {
         via: vec![],
     };
     let verdict = ENGINE.fuse(draft, &[extra]);
-    assert_eq!(summary(&verdict), "3 insult coercion | reader.tone insult.rude_a | ");
+    // The rude word stays as evidence; it is no category beside something graver.
+    assert_eq!(summary(&verdict), "3 coercion | reader.tone insult.rude_a | ");
     assert_eq!((verdict.demand.hundredths(), verdict.manner.hundredths()), (85, 30));
 }
 

@@ -96,3 +96,28 @@ fn a_later_layer_replaces_whole_objects() {
     assert_ne!(alone.digest, forward.digest);
     assert!(compile(&[site.clone(), site]).lexicon.is_none(), "twice in one layer");
 }
+
+#[test]
+fn disguised_abuse_is_still_found() {
+    use mimamori::engine::workbench::mutate::{Plan, measure};
+    let Some(lexicon) = compile(&shipped()).lexicon else { return };
+    let engine = Engine::new(lexicon).expect("builds");
+    let scores = measure(&engine, &Plan { classes: vec![], seed: 2, mutants: 2, misses: 5 });
+    let weak: Vec<_> = scores.iter().filter(|score| score.mutants == 0 || !score.reaches(950)).collect();
+    assert!(weak.is_empty(), "{weak:#?}");
+    let (pairs, opted_out) = scores.iter().fold((0, 0), |sum, score| (sum.0 + score.entries, sum.1 + score.opted_out.len()));
+    assert!(opted_out * 20 <= pairs, "{opted_out} of {pairs} pairs of entry and class opted out");
+}
+
+#[test]
+fn collisions_are_hits_inside_other_words() {
+    use mimamori::engine::workbench::collisions::{Collision, collisions};
+    let engine = Engine::new(compile(&shipped()).lexicon.expect("compiles")).expect("builds");
+    let words = ["しね", "ハフマンコード", "殺虫剤", "机", "焼け死ね"].map(str::to_owned);
+    let rows = collisions(&engine, words);
+    let row = |entry: &str| rows.iter().find(|row| row.entry == entry);
+    // Listed words are no collisions, mined and other neutral spans absorb, and what is left is named.
+    assert_eq!(row("insult.die"), Some(&Collision { entry: "insult.die".to_owned(), words: vec!["焼け死ね".to_owned()], absorbed: 0 }));
+    assert!(row("sexual.act").is_some_and(|row| row.words.is_empty() && row.absorbed == 1), "{rows:?}");
+    assert!(row("threat.kill").is_none_or(|row| row.words.is_empty()), "{rows:?}");
+}

@@ -260,3 +260,34 @@ fn sets_of_folds() {
     assert_eq!(ViaSet::ALL.iter().count(), Via::ALL.len());
     assert_eq!(set.difference(ViaSet::of(&[Via::Kana])), ViaSet::of(&[Via::Emoji]));
 }
+
+#[test]
+fn other_readings_say_what_the_text_hides() {
+    use mimamori::engine::text::{Heads, rewrite, shows_codes, shows_drawn};
+    let rows = [
+        ("&#27515;&#x306d;", Some("死ね")),
+        ("\\u6b7b\\u306d", Some("死ね")),
+        ("%E6%AD%BB%E3%81%AD", Some("死ね")),
+        ("https://example.jp/%E6%AD%BB", None),
+        ("お前\u{202E}ね死\u{202C}よ", Some("お前死ね\u{202C}よ")),
+        ("ιね", Some("しね")),
+        ("ﾚﾈ", Some("しﾈ")),
+        ("ﾉヾｶ", Some("ばｶ")),
+        ("千モイ", Some("キモイ")),
+        ("≠モィ", Some("きモィ")),
+        ("火暴破する", Some("爆破する")),
+        ("默れ", Some("黙れ")),
+        ("ﾚｼﾋﾟ", None),
+        ("入口の口座は3千円", None),
+        ("USB端子のURL", None),
+    ];
+    for (text, expected) in rows {
+        assert_eq!(rewrite(text).map(|recast| recast.text).as_deref(), expected, "{text}");
+        assert!(expected.is_none() || shows_codes(text) || shows_drawn(text), "{text}");
+    }
+    assert!(!shows_drawn("入口の口座は3千円") && !shows_drawn("お世話になっております"));
+    let mut buffers = Heads::default();
+    let mut heads = |text: &str| buffers.read(text).map(|recast| recast.text.clone());
+    assert_eq!(heads("死について\n・ねこ\n よし").as_deref(), Some("死ねよ\n\n"));
+    assert_eq!(heads("死について\nねこ"), None);
+}

@@ -16,6 +16,9 @@ use jiff::Timestamp;
 /// Most entries named in an alert.
 const ENTRIES_SHOWN: usize = 4;
 
+/// Most lines of advice for a kind of act: they stand below the policy's own, and both are read on a phone.
+const ADVICE_SHOWN: usize = 4;
+
 /// A titled block of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
@@ -107,12 +110,32 @@ fn blocks(case: &CaseRecord, intent: &Intent, summary: &Summary, policy: &Policy
     if !route.advice.is_empty() {
         blocks.push(Block::new("今すること", route.advice.iter().enumerate().map(|(n, line)| format!("{}. {line}", n + 1)).collect()));
     }
-    if intent.track == Track::Care && !policy.care_desks.is_empty() {
-        blocks.push(Block::new("相談先(ご本人に案内できます)", policy.care_desks.clone()));
+    blocks.extend(guide(summary, &route.advice));
+    let desks = if policy.care_desks.is_empty() { &summary.hints.desks } else { &policy.care_desks };
+    if intent.track == Track::Care && !desks.is_empty() {
+        blocks.push(Block::new("相談先(ご本人に案内できます)", desks.clone()));
     }
     blocks.push(Block::new("次", next(intent, route.repeat_after.is_some(), policy)));
     blocks.push(Block::new("受け取る", take(case, summary)));
     blocks
+}
+
+/// Advice for this kind of act, below what the policy says; types and articles as small print.
+fn guide(summary: &Summary, said: &[String]) -> Option<Block> {
+    let hints = &summary.hints;
+    let lines: Vec<String> =
+        hints.advice.iter().filter(|line| !said.contains(line)).take(ADVICE_SHOWN).map(|line| format!("・{line}")).collect();
+    let mut notes = vec![];
+    for (name, list) in [("類型(厚労省)", &hints.mhlw), ("類型(東京都)", &hints.tokyo), ("関連しうる条文", &hints.articles)]
+    {
+        if !list.is_empty() {
+            notes.push(format!("{name}: {}", list.join("／")));
+        }
+    }
+    if !hints.articles.is_empty() {
+        notes.push("条文は参考です。あてはまるかどうかは法務・警察が判断します。".to_owned());
+    }
+    (!lines.is_empty() || !notes.is_empty()).then_some(Block { title: "手引", lines, notes })
 }
 
 fn point(case: &CaseRecord, intent: &Intent, summary: &Summary) -> Vec<String> {

@@ -6,7 +6,7 @@
 use crate::diag::SourceText;
 use crate::engine::context::WORD_CHARS_MAX;
 use crate::engine::lexicon::compiled::{Combination, Entry, Example, Frame, Lexicon, Owner, Pattern, Slot, Use, WordRoles};
-use crate::engine::lexicon::forms::{Edge, Force, spell, useful};
+use crate::engine::lexicon::forms::{Edge, Force, sample, spell, useful};
 use crate::engine::lexicon::object::{Boundary, Claim, CombinationObject, EntryObject, FrameObject, Guards, SlotObject, Word};
 use crate::engine::lexicon::shape::{Shape, beside};
 use crate::engine::lexicon::stack::Stack;
@@ -34,7 +34,8 @@ pub fn build(stack: &Stack, sources: &[SourceText], report: &mut Report<'_>) -> 
     let words = builder.roles;
     let claims = entries.iter().map(|entry| &entry.claim).chain(combinations.iter().map(|combination| &combination.claim));
     let examples = claims.flat_map(|claim| examples(claim, sources)).collect();
-    Lexicon { digest: digest(stack, sources), entries, combinations, frames, patterns, words, slots_of, examples }
+    let guidance = stack.guidance.values().cloned().collect();
+    Lexicon { digest: digest(stack, sources), entries, combinations, frames, patterns, words, slots_of, examples, guidance }
 }
 
 struct Builder<'b, 's> {
@@ -148,10 +149,17 @@ impl Builder<'_, '_> {
         for word in forms.iter().chain(&readings) {
             self.shapes(word);
         }
+        let mut samples = vec![];
         match spell(object, &forms, &readings) {
             Ok(spellings) => {
+                samples = sample(&spellings);
                 for (spelling, shape) in useful(spellings) {
-                    let (left, right) = boundaries(object.boundary, &shape);
+                    // A whole Latin token is a word of its own already.
+                    let (left, right) = if spelling.edge == Edge::Token && spelling.text.is_ascii() {
+                        (false, false)
+                    } else {
+                        boundaries(object.boundary, &shape)
+                    };
                     let (left, right) = (left || spelling.left, right || spelling.right);
                     let (via, force, edge) = (spelling.via, spelling.force, spelling.edge);
                     self.add(Use { owner: Owner::Entry(number), shape, via, force, edge, left, right });
@@ -177,6 +185,7 @@ impl Builder<'_, '_> {
             not_near: self.searched(not_near),
             near_within: *near_within,
             through: self.through(&object.claim.through),
+            samples,
         }
     }
 

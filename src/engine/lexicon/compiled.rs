@@ -4,6 +4,7 @@
 
 use crate::engine::lexicon::Place;
 use crate::engine::lexicon::forms::{Edge, Force};
+use crate::engine::lexicon::guidance::GuidanceObject;
 use crate::engine::lexicon::object::{Claim, Scope};
 use crate::engine::lexicon::shape::Shape;
 use crate::engine::text::ViaSet;
@@ -30,6 +31,8 @@ pub struct Lexicon {
     pub slots_of: Vec<Vec<(u32, u8)>>,
     /// Every `hit` and `miss`.
     pub examples: Vec<Example>,
+    /// Hints by kind of act, by id.
+    pub guidance: Vec<GuidanceObject>,
 }
 
 /// A compiled entry.
@@ -59,6 +62,8 @@ pub struct Entry {
     pub near_within: u32,
     /// Frames that do not set it aside, sorted.
     pub through: Vec<u32>,
+    /// Some forms that fire, as written, for measures of the lexicon.
+    pub samples: Vec<String>,
 }
 
 /// A compiled frame; its markers are found through [`WordRoles`].

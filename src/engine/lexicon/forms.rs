@@ -5,7 +5,7 @@
 
 use crate::engine::lexicon::object::{EntryObject, Lemma, Word};
 use crate::engine::lexicon::shape::Shape;
-use crate::engine::text::{InflectError, VARIANTS_MAX, ViaSet, inflect, variants};
+use crate::engine::text::{InflectError, Script, VARIANTS_MAX, ViaSet, inflect, script, variants};
 use crate::model::verdict::Via;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,6 +84,20 @@ pub fn spell(entry: &EntryObject, forms: &[Word], readings: &[Word]) -> Result<V
         keep(&mut found, Spelling { text, via: ViaSet::EMPTY, force, edge: Edge::Free, left: false, right: false });
     }
     Ok(found.into_values().collect())
+}
+
+/// Most sample forms of each kind (with kanji or Latin letters, in kana alone) kept of one entry.
+const SAMPLES_MAX: usize = 3;
+
+/// The shortest plain forms that fire, some in kana alone and some not: short forms are the hardest to tell apart.
+pub fn sample(spellings: &[Spelling]) -> Vec<String> {
+    let plain = |spelling: &&Spelling| spelling.force == Force::Fires && spelling.via.is_empty();
+    let mut texts: Vec<&str> = spellings.iter().filter(plain).map(|spelling| spelling.text.as_str()).collect();
+    texts.sort_by_key(|text| (text.chars().count(), *text));
+    let is_kana = |text: &&&str| text.chars().all(|c| matches!(script(c), Script::Hiragana | Script::Katakana));
+    let kana = texts.iter().filter(is_kana).take(SAMPLES_MAX);
+    let other = texts.iter().filter(|text| !is_kana(text)).take(SAMPLES_MAX);
+    other.chain(kana).map(|text| (*text).to_owned()).collect()
 }
 
 fn keep(found: &mut BTreeMap<(String, bool), Spelling>, spelling: Spelling) {

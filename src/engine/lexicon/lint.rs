@@ -1,11 +1,11 @@
 //! Warnings and rules of taste: examples that must be there, forms that collide, cues that nobody uses.
 
 use crate::engine::draft::CUES_OVER_TIME;
-use crate::engine::lexicon::Report;
 use crate::engine::lexicon::compiled::{Entry, Lexicon, Owner, Pattern, Use};
 use crate::engine::lexicon::forms::Force;
 use crate::engine::lexicon::object::{Boundary, Claim, EntryObject};
 use crate::engine::lexicon::stack::Stack;
+use crate::engine::lexicon::{Report, guidance};
 use crate::model::severity::{Category, Lane};
 
 /// A kana form of at most this many kana and without a word boundary is reported: it stands inside countless words.
@@ -13,6 +13,7 @@ pub const SHORT_KANA: usize = 3;
 
 /// Checks objects one by one, before compiling.
 pub fn check(stack: &Stack, report: &mut Report<'_>) {
+    guidance::check(stack, report);
     for entry in stack.entries.values() {
         claim(&entry.claim, report);
         forms(entry, report);

@@ -7,6 +7,7 @@ pub mod compile;
 pub mod compiled;
 pub mod examples;
 pub mod forms;
+pub mod guidance;
 pub mod lint;
 pub mod object;
 pub mod shape;

@@ -4,6 +4,7 @@
 //! error was noted. Cost: linear in the file.
 
 use crate::diag::{Diagnostic, SourceText};
+use crate::engine::lexicon::guidance::{self, GuidanceObject};
 use crate::engine::lexicon::object::{
     Boundary, Claim, CombinationObject, EntryObject, FrameObject, Guards, Layer, Lemma, NeutralObject, Scope, SetObject, SlotObject,
     Status, Word,
@@ -52,6 +53,8 @@ pub struct SourceFile {
     pub frames: Vec<FrameObject>,
     /// `[[combination]]`.
     pub combinations: Vec<CombinationObject>,
+    /// `[[guidance]]`.
+    pub guidance: Vec<GuidanceObject>,
 }
 
 /// Reads the `index`-th source.
@@ -59,7 +62,8 @@ pub fn read(index: usize, source: &SourceText) -> (SourceFile, Vec<Diagnostic>) 
     sheet::parse(source, |root| Reader { file: index }.file(root))
 }
 
-struct Reader {
+/// Reads the tables of one file.
+pub(crate) struct Reader {
     file: usize,
 }
 
@@ -76,6 +80,7 @@ impl Reader {
             neutrals: vec![],
             frames: vec![],
             combinations: vec![],
+            guidance: vec![],
         };
         if !is_readable(root) {
             return file;
@@ -94,6 +99,7 @@ impl Reader {
         file.neutrals = each(root, "neutral", |table| self.neutral(table));
         file.frames = each(root, "frame", |table| self.frame(table));
         file.combinations = each(root, "combination", |table| self.combination(table));
+        file.guidance = each(root, "guidance", |table| guidance::read(self, table));
         file
     }
 
@@ -101,7 +107,8 @@ impl Reader {
         Word { text: placed.value, place: Place { file: self.file, span: placed.span } }
     }
 
-    fn words(&self, table: &Table<'_>, key: &'static str) -> Vec<Word> {
+    /// The words of a list with their places; notes empty ones.
+    pub(crate) fn words(&self, table: &Table<'_>, key: &'static str) -> Vec<Word> {
         let words = table.texts(key);
         for word in words.iter().filter(|word| word.value.trim().is_empty()) {
             table.faults().error("lexicon.empty-word", word.span.clone(), format!("an empty word in `{key}`"), "", "remove it");
@@ -109,7 +116,8 @@ impl Reader {
         words.into_iter().map(|word| self.word(word)).collect()
     }
 
-    fn id(&self, table: &Table<'_>) -> Option<Word> {
+    /// The required id; notes one outside the alphabet.
+    pub(crate) fn id(&self, table: &Table<'_>) -> Option<Word> {
         let id = table.text_required("id")?;
         let alphabet = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.' | '-');
         if id.value.is_empty() || !id.value.chars().all(alphabet) {
@@ -275,7 +283,7 @@ fn is_readable(root: &Table<'_>) -> bool {
     }
     let title = format!("lexicon format {} is not known to this engine", format.value);
     root.faults().error("lexicon.format", format.span, title, "", format!("this engine reads format {FORMAT}"));
-    for key in ["lexicon", "set", "entry", "neutral", "frame", "combination"] {
+    for key in ["lexicon", "set", "entry", "neutral", "frame", "combination", "guidance"] {
         root.has(key);
     }
     false

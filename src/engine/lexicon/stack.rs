@@ -4,6 +4,7 @@
 //! give the same lexicon and digest everywhere.
 
 use crate::engine::lexicon::Report;
+use crate::engine::lexicon::guidance::GuidanceObject;
 use crate::engine::lexicon::object::{CombinationObject, EntryObject, FrameObject, NeutralObject, SetObject, Status, Word};
 use crate::engine::lexicon::source::SourceFile;
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ pub struct Stack {
     pub frames: BTreeMap<String, FrameObject>,
     /// Combinations.
     pub combinations: BTreeMap<String, CombinationObject>,
+    /// Hints by kind of act.
+    pub guidance: BTreeMap<String, GuidanceObject>,
     /// Retired entries and combinations, so that their use can be reported.
     pub retired: BTreeMap<String, Word>,
 }
@@ -40,13 +43,14 @@ pub fn settle(mut files: Vec<SourceFile>, report: &mut Report<'_>) -> Stack {
     }
     let mut stack = Stack { order: files.iter().map(|file| file.index).collect(), ..Stack::default() };
     let mut claims = BTreeMap::new();
-    let mut seen = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
+    let mut seen = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
     for file in files {
         let layer = file.layer;
-        let [sets, neutrals, frames] = &mut seen;
+        let [sets, neutrals, frames, hints] = &mut seen;
         file.sets.into_iter().for_each(|set| put(&mut stack.sets, sets, layer, set.id.clone(), set, report));
         file.neutrals.into_iter().for_each(|neutral| put(&mut stack.neutrals, neutrals, layer, neutral.id.clone(), neutral, report));
         file.frames.into_iter().for_each(|frame| put(&mut stack.frames, frames, layer, frame.id.clone(), frame, report));
+        file.guidance.into_iter().for_each(|one| put(&mut stack.guidance, hints, layer, one.id.clone(), one, report));
         for entry in file.entries {
             stack.combinations.remove(&entry.claim.id.text);
             put(&mut stack.entries, &mut claims, layer, entry.claim.id.clone(), entry, report);

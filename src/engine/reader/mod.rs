@@ -103,11 +103,8 @@ pub fn windows(sentences: usize) -> impl Iterator<Item = Range<usize>> {
 
 /// Level and categories of the gravest window.
 fn judge(model: &Model, message: &Message, window: &Window, reading: &mut Reading, evidence: &mut Vec<Evidence>) {
-    if !window.scores.fires(model, Head::Flagged) {
-        if window.scores.fires(model, Head::Watch) {
-            let finding = Finding { head: Head::Watch, level: Level::Watch, category: Some(Category::Insult), lane: None };
-            evidence.push(row(model, message, window, &finding, &mut reading.stream));
-        }
+    let flagged = window.scores.fires(model, Head::Flagged);
+    if !flagged && !window.scores.fires(model, Head::Watch) {
         return;
     }
     let Reading { stream, stamps, .. } = reading;
@@ -115,6 +112,14 @@ fn judge(model: &Model, message: &Message, window: &Window, reading: &mut Readin
     let sentences = stream.sentences().skip(window.sentences.start).take(window.sentences.len());
     let all = sentences.fold(Sums::default(), |all: Sums<SECONDARY>, one| all.plus(model.secondary(stream, one, stamps)));
     let scores = model.secondary_scores(&all);
+    let margin = |head: Head| scores.margin(model, head);
+    let Some((main, main_category)) = Head::CATEGORIES.iter().max_by_key(|(head, _)| margin(*head)) else { return };
+    if !flagged {
+        let finding =
+            Finding { head: Head::Watch, level: Level::Watch, category: scores.fires(model, *main).then_some(*main_category), lane: None };
+        evidence.push(row(model, message, window, &finding, stream));
+        return;
+    }
     // A mass mail frightens nobody who gets it daily: the lexicon decides what it is.
     if scores.fires(model, Head::ScamSpam) {
         return;
@@ -125,8 +130,6 @@ fn judge(model: &Model, message: &Message, window: &Window, reading: &mut Readin
         (true, false) => Level::Severe,
         _ => Level::Suspected,
     };
-    let margin = |head: Head| scores.margin(model, head);
-    let Some((main, _)) = Head::CATEGORIES.iter().max_by_key(|(head, _)| margin(*head)) else { return };
     for (head, category) in Head::CATEGORIES.iter().filter(|(head, _)| head == main || scores.fires(model, *head)) {
         // Only the main category carries the level: the heads of categories know nothing of it.
         let level = if head == main { level } else { Level::Suspected };

@@ -4,7 +4,7 @@
 //! particles and words that commonly stand there. It is evidence, not a tokenizer: words where the evidence itself
 //! collides (きもの, くずもち) need a guard in the lexicon. Looks at a bounded number of characters.
 
-use crate::engine::text::fold::Cell;
+use crate::engine::text::fold::{Cell, MASK};
 use crate::engine::text::script::{Script, script};
 use std::ops::Range;
 
@@ -171,6 +171,8 @@ fn ends(after: &[Cell], last: &Cell, hit: &[Cell]) -> bool {
         (Script::Katakana, Script::Katakana) => starts_with(after, KATAKANA_AFTER),
         (Script::Katakana, Script::Hiragana) => particle() || !starts_with(after, VERB_ENDINGS),
         (Script::Kanji, Script::Kanji) => false,
+        // A mask is a letter: a mark after it ends the word.
+        (Script::Mark, Script::Mark) => last.loose == MASK && next.loose != MASK,
         (left, right) => left != right,
     }
 }

@@ -5,6 +5,7 @@
 //! are reused.
 
 use crate::engine::text::compat::{self, Raw};
+use crate::engine::text::recast::Recast;
 use crate::engine::text::via::ViaSet;
 use crate::engine::text::{separate, squeeze};
 use std::ops::Range;
@@ -88,4 +89,16 @@ pub fn fold_into(text: &str, out: &mut Folded) {
     compat::read(text, &mut out.raw);
     squeeze::squeeze(&mut out.raw);
     separate::separate(&out.raw, &mut out.cells, &mut out.text);
+}
+
+/// As [`fold_into`], of another reading of the text: places and folds are those of the original.
+pub fn fold_recast(recast: &Recast, out: &mut Folded) {
+    fold_into(&recast.text, out);
+    for cell in &mut out.cells {
+        let origin = recast.origin.get(cell.start as usize..cell.end as usize).unwrap_or_default();
+        if let (Some(first), Some(last)) = (origin.first(), origin.last()) {
+            (cell.start, cell.end) = (first.start, last.end);
+        }
+        cell.own = origin.iter().fold(cell.own, |own, origin| own.union(origin.via));
+    }
 }

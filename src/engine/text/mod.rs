@@ -10,12 +10,14 @@
 
 mod boundary;
 mod compat;
+mod drawn;
 mod fold;
 mod inflect;
 mod mood;
 mod paradigm;
 mod pattern;
 mod quick;
+mod recast;
 mod romaji;
 mod script;
 mod separate;
@@ -27,11 +29,12 @@ mod via;
 
 pub use boundary::{Side, has_boundary};
 pub use compat::light;
-pub use fold::{Cell, Folded, MASK, fold, fold_into};
+pub use fold::{Cell, Folded, MASK, fold, fold_into, fold_recast};
 pub use inflect::{InflectError, Inflected, inflect};
 pub use mood::{Class, Mood};
 pub use pattern::{Pattern, fold_pattern, via_of};
 pub use quick::{Break, Doubt, Quick, Skeleton, skeleton, skim};
+pub use recast::{Heads, Recast, rewrite, shows_codes, shows_drawn};
 pub use script::{Script, script};
 pub use variant::{VARIANTS_MAX, Variant, variants};
 pub use via::ViaSet;

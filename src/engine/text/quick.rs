@@ -42,7 +42,7 @@ pub struct Quick {
     pub breaks: Vec<Break>,
     /// Pictures that were left out.
     pub pictures: Vec<u16>,
-    /// What was left out, as a set of [`dropped_bit`]s.
+    /// What was left out, as a set of `dropped_bit`s.
     pub dropped: u64,
     /// Codes more than characters, through expansions (㌖ is キロメートル).
     pub extra: u32,

@@ -86,3 +86,31 @@ fn syllable(kana: &str, kunrei: bool) -> Option<(String, &str)> {
         None => Some((format!("{consonant}{}", ['a', 'i', 'u', 'e', 'o'][at]), rest)),
     }
 }
+
+/// Two Latin letters that are a unit or a word of their own.
+const OTHER_INITIALS: &[&str] =
+    &["kg", "gb", "mb", "kb", "mm", "km", "tb", "ng", "tv", "pm", "db", "nm", "ms", "hp", "bb", "rt", "dm", "st", "nd", "rd", "th"];
+
+/// The first consonants of `kana`: くず is kz. `None` if a kana has none, or it is a unit (km).
+pub fn initials(kana: &str) -> Option<String> {
+    let first = |c: char| ROWS.iter().find(|(row, _)| row.contains(c)).and_then(|(_, consonant)| consonant.chars().next());
+    let letters: String = kana.chars().map(|c| first(c).or("やゆよ".contains(c).then_some('y'))).collect::<Option<_>>()?;
+    (!OTHER_INITIALS.contains(&letters.as_str())).then_some(letters)
+}
+
+/// Kana keys of a Japanese keyboard, and what they give in Latin mode.
+const KEYS: (&str, &str) = (
+    "ぬふあうえおやゆよわほへたていすかんなにらせ゛゜ちとしはきくまのりれけむつさそひこみもねるめろ",
+    "1234567890-^qwertyuiop@[asdfghjkl;:]zxcvbnm,./\\",
+);
+
+/// The keys that type `kana` in kana mode, as they read in Latin mode: しね is `d,`. `None` if a kana has no key.
+pub fn keys(kana: &str) -> Option<String> {
+    use unicode_normalization::UnicodeNormalization;
+    let spacing = |c: char| match c {
+        '\u{3099}' => '゛',
+        '\u{309A}' => '゜',
+        other => other,
+    };
+    kana.nfd().map(spacing).map(|c| KEYS.1.chars().nth(KEYS.0.chars().position(|key| key == c)?)).collect()
+}

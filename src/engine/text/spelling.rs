@@ -31,9 +31,16 @@ pub const APART: &[(&str, &[&str])] = &[
     ("神", &["ネ申"]),
 ];
 
-/// Kana at the start of a form, and the digits read like them. Commonest first.
+/// The start of a form, and the digits read like it. Commonest first.
 pub const DIGITS: &[(&str, &str)] = &[
     ("しね", "4ね"),
+    ("しね", "ivね"),
+    ("死ね", "4ね"),
+    ("死ぬ", "4ぬ"),
+    ("死ん", "4ん"),
+    ("死に", "4に"),
+    ("殺し", "564"),
+    ("殺", "56"),
     ("しぬ", "4ぬ"),
     ("しん", "4ん"),
     ("しに", "4に"),

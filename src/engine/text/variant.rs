@@ -4,21 +4,31 @@
 //! stand beside it. Folding undoes everything that has only one reading; nothing of that kind is generated here.
 
 use crate::engine::text::fold::MASK;
-use crate::engine::text::romaji::romanise;
+use crate::engine::text::romaji::{initials, keys, romanise};
 use crate::engine::text::script::{Script, script};
 use crate::engine::text::spelling::{APART, DIGITS, DRAWN, EMOJI, ENGLISH, HOMOPHONES, OLD_FORMS};
 use crate::engine::text::via::ViaSet;
 use crate::model::verdict::Via;
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 /// Most variants of one form: an inflected lexicon has thousands of forms, and the automaton must stay small.
-pub const VARIANTS_MAX: usize = 48;
+pub const VARIANTS_MAX: usize = 64;
 
 /// Longest form that is masked, in characters: in a longer one the rest of the word is found without the masked letter.
 const MASKED_LENGTH_MAX: usize = 6;
 
 /// Only the first letters of a form are masked: what follows is the ending, and hides nothing.
 const MASKED_PLACES: usize = 4;
+
+/// Prefixes that are abuse in themselves.
+const COARSE: &[&str] = &["ぶっ", "ぶち"];
+
+/// Shortest and longest kana form read backwards: two kana are another word (カバ), and nobody turns a sentence.
+const REVERSED: RangeInclusive<usize> = 3..=6;
+
+/// Longest kana form, in kana, whose voicing marks may be added, that is abbreviated, or typed by its keys.
+const TINY_MAX: usize = 3;
 
 /// Longest form that is spaced with masks (死○ね), in characters.
 const SPACED_LENGTH_MAX: usize = 4;
@@ -63,18 +73,24 @@ pub fn variants(form: &str, reading: Option<&str>, allowed: ViaSet, limit: usize
     let word = if is_kana { hiragana.as_str() } else { form };
     list.replace(word, HOMOPHONES, Via::Homophone);
     list.replace(word, APART, Via::Apart);
-    if let Some(kana) = kana {
+    list.digits(&hiragana);
+    if let Some(kana) = reading {
         list.digits(kana);
     }
     list.masks(form);
     list.masked_apart();
     list.replace(word, OLD_FORMS, Via::Variant);
     list.replace(word, DRAWN, Via::Lookalike);
+    list.half_latin();
     if let Some(kana) = kana {
         list.latin(kana);
     }
     if is_kana {
         list.unvoiced(&hiragana);
+        list.voiced(&hiragana);
+        list.reversed(&hiragana);
+        list.initials(&hiragana);
+        list.keys(&hiragana);
     }
     list.spaced(form);
     list.replace(word, EMOJI, Via::Emoji);
@@ -140,8 +156,8 @@ impl List<'_> {
             let left = letters.iter().enumerate().filter(|(index, _)| *index != place).map(|(_, c)| *c);
             let kanji = left.clone().filter(|c| script(*c) == Script::Kanji).count();
             let others = left.filter(|c| matches!(script(*c), Script::Hiragana | Script::Katakana | Script::Latin)).count();
-            // A kanji word without its kanji is an ending; one letter alone is anything.
-            let weak = kanji + others < 2 || has_kanji && kanji == 0;
+            // A kanji word without its kanji is an ending, unless a coarse prefix is left (ぶっ○す); one letter alone is anything.
+            let weak = kanji + others < 2 || has_kanji && kanji == 0 && !COARSE.iter().any(|prefix| word.starts_with(prefix));
             let text = letters.iter().enumerate().map(|(index, c)| if index == place { MASK } else { *c }).collect();
             let short = letters.len() <= SHORT_MAX;
             self.add(text, &[Via::Mask], |variant| {
@@ -176,7 +192,6 @@ impl List<'_> {
             }
             self.add(figures, &[Via::Romaji, Via::Lookalike], |variant| variant.token = true);
         }
-        self.half_latin();
     }
 
     /// 死ne, しne, shiね: one end of a short word in Latin letters.
@@ -201,6 +216,47 @@ impl List<'_> {
         if hiragana.chars().count() >= UNVOICED_MIN {
             let text = hiragana.nfd().filter(|c| !matches!(c, '\u{3099}' | '\u{309A}')).collect();
             self.add(text, &[Via::Voicing], |variant| (variant.left_boundary, variant.right_boundary) = (true, true));
+        }
+    }
+
+    /// じね: a voicing mark added to the first kana that takes one.
+    fn voiced(&mut self, hiragana: &str) {
+        use unicode_normalization::char::compose;
+        let mut letters: Vec<char> = hiragana.chars().collect();
+        if letters.len() > TINY_MAX {
+            return;
+        }
+        let Some((letter, voiced)) = letters.iter_mut().find_map(|c| compose(*c, '\u{3099}').map(|voiced| (c, voiced))) else { return };
+        *letter = voiced;
+        self.add(letters.into_iter().collect(), &[Via::Voicing], |variant| {
+            (variant.weak, variant.left_boundary, variant.right_boundary) = (true, true, true);
+        });
+    }
+
+    /// すろこ.
+    fn reversed(&mut self, hiragana: &str) {
+        if REVERSED.contains(&hiragana.chars().count()) {
+            self.add(hiragana.chars().rev().collect(), &[Via::Recast], |variant| {
+                (variant.weak, variant.left_boundary, variant.right_boundary) = (true, true, true);
+            });
+        }
+    }
+
+    /// kz, ks.
+    fn initials(&mut self, hiragana: &str) {
+        if hiragana.chars().count() == 2
+            && let Some(letters) = initials(hiragana)
+        {
+            self.add(letters, &[Via::Romaji], |variant| (variant.weak, variant.token) = (true, true));
+        }
+    }
+
+    /// d, and f@t: typed with the keyboard in the wrong mode.
+    fn keys(&mut self, hiragana: &str) {
+        if (2..=TINY_MAX).contains(&hiragana.chars().count())
+            && let Some(keys) = keys(hiragana)
+        {
+            self.add(keys, &[Via::Romaji], |variant| (variant.weak, variant.token) = (true, true));
         }
     }
 

@@ -11,7 +11,7 @@ impl ViaSet {
     pub const EMPTY: Self = Self(0);
 
     /// Every fold.
-    pub const ALL: Self = Self((1 << Via::ALL.len()) - 1);
+    pub const ALL: Self = Self(u16::MAX >> (u16::BITS as usize - Via::ALL.len()));
 
     /// The set of `folds`.
     pub const fn of(folds: &[Via]) -> Self {

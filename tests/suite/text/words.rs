@@ -184,7 +184,7 @@ const DISGUISED: &[Disguise] = &[
     ("E07", "今すぐ±下座しろ", "土下座", "どげざ", &["lookalike"], false),
     ("E11", "死◯", "死ね", "しね", &["mask"], true),
     ("E11", "○ね", "死ね", "しね", &["mask"], true),
-    ("E11", "ぶっ●す", "ぶっ殺す", "ぶっころす", &["mask"], true),
+    ("E11", "ぶっ●す", "ぶっ殺す", "ぶっころす", &["mask"], false),
     ("E11", "コ□ス", "ころす", "ころす", &["mask"], false),
     ("E11", "コ＊ス", "ころす", "ころす", &["mask"], false),
     ("E11", "ころ●", "ころす", "ころす", &["mask"], false),
@@ -258,7 +258,7 @@ fn variants_keep_to_what_is_allowed_and_to_the_limit() {
     assert_eq!(count(ViaSet::ALL, 5), 5);
     assert!((10..=VARIANTS_MAX).contains(&count(ViaSet::ALL, usize::MAX)));
     let digits = variants("死ね", Some("しね"), ViaSet::of(&[Via::Digit]), VARIANTS_MAX);
-    assert_eq!(digits.iter().map(|variant| variant.text.as_str()).collect::<Vec<_>>(), ["4ね"]);
+    assert_eq!(digits.iter().map(|variant| variant.text.as_str()).collect::<Vec<_>>(), ["4ね", "ivね"]);
     for form in ["", "し", "死", "💩", "abc", "死ねばいいのにと思っています"] {
         let made = variants(form, None, ViaSet::ALL, VARIANTS_MAX);
         let texts: BTreeSet<_> = made.iter().map(|variant| &variant.text).collect();
