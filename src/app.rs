@@ -15,6 +15,7 @@ use crate::edge::spool::{Spool, SpoolTarget};
 use crate::engine::Engine;
 use crate::model::ids::{QueueName, Tenant};
 use crate::policy::Policy;
+use crate::policy::people::ChannelKind;
 use crate::store::{Queue, Store};
 use crate::worker::{AlertListener, Engines, Parts, Worker};
 use anyhow::{Context, Result, anyhow};
@@ -303,17 +304,27 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
     }));
     others.push(tokio::spawn(watch::gauges(Arc::clone(&worker), Arc::clone(&metrics), Arc::clone(&health), stop.clone())));
     let work = tokio::spawn(Arc::clone(&worker).run(stop.clone()));
-    announce_start(&settings, &servers.app, &servers.ops, &health);
+    announce_start(&settings, &worker.policy, &servers.app, &servers.ops, &health);
     health.enter(Phase::Running);
     health.working(Component::Store);
     Ok(Running { worker, backend, app_address: servers.app, ops_address: servers.ops, stop, health, work, others, _lock: lock })
 }
 
-fn announce_start(settings: &Settings, app: &std::net::SocketAddr, ops: &std::net::SocketAddr, health: &Health) {
+fn announce_start(settings: &Settings, policy: &Policy, app: &std::net::SocketAddr, ops: &std::net::SocketAddr, health: &Health) {
     tracing::info!(store = %settings.store.path.display(), spool = %settings.intake.spool.dir.display(), %app, %ops, "mimamori started");
     if settings.notify.transport == Transport::Outbox {
         let note = format!("alerts only go to the folder {}: nobody is told", settings.notify.outbox_dir.display());
         tracing::warn!("{note}");
         health.note(note);
+    } else if let Some(note) = dead_channels(policy) {
+        tracing::warn!("{note}");
+        health.note(note);
     }
+}
+
+/// What of the policy cannot leave: mail is the only way out so far.
+pub(crate) fn dead_channels(policy: &Policy) -> Option<String> {
+    let ids: Vec<&str> =
+        policy.channels.iter().filter(|channel| channel.kind != ChannelKind::Mail).map(|channel| channel.id.as_str()).collect();
+    (!ids.is_empty()).then(|| format!("alerts over {} cannot leave: only mail is supported so far", ids.join(", ")))
 }

@@ -2,6 +2,7 @@
 
 use crate::case::{CaseRecord, CaseState, Happening, INTENTS_MAX, Intent, IntentState, Step};
 use crate::model::digest::Digest;
+use crate::policy::climb::Fired;
 use crate::policy::{Policy, Recipient, Track};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -37,51 +38,36 @@ pub enum Attempt {
     },
 }
 
-/// Adds the alerts of one rung, one per recipient, and the repeat after it.
-pub(crate) fn plan(case: &mut CaseRecord, track: Track, step: Step, policy: &Policy, now: Timestamp) {
-    let level = case.level;
-    let route = policy.route(track, level);
-    let deadline = after(now, route.acknowledge_within);
-    // What an earlier rung still has to say is said better by this one.
-    for intent in &mut case.intents {
-        if intent.track == track && matches!(intent.state, IntentState::Pending { .. }) {
+/// Adds one alert of a moment; an older one to the same person over the same channel that has not left is said better by it.
+pub(crate) fn push(case: &mut CaseRecord, track: Track, step: Step, to: Recipient, fired: &Fired, policy: &Policy, now: Timestamp) {
+    let is_same = |intent: &Intent| intent.track == track && intent.to.person == to.person && intent.to.channel == to.channel;
+    for intent in case.intents.iter_mut().filter(|intent| is_same(intent)) {
+        if matches!(intent.state, IntentState::Pending { .. }) {
             intent.state = IntentState::Cancelled;
         }
     }
-    for to in &route.to {
-        push(case, track, step, to, now, deadline, policy);
-    }
-    if let Some(pause) = route.repeat_after {
-        let due = after(now, pause);
-        for to in &route.to {
-            push(case, track, Step::Repeat, to, due, after(due, route.acknowledge_within), policy);
-        }
-    }
-}
-
-fn push(case: &mut CaseRecord, track: Track, step: Step, to: &Recipient, due_at: Timestamp, deadline: Timestamp, policy: &Policy) {
     let number = case.next_intent;
     case.next_intent += 1;
     let domain = policy.sender.address.rsplit('@').next().unwrap_or("localhost");
-    let unique =
-        Digest::of_fields(&[case.tenant.as_str().as_bytes(), case.scope.as_bytes(), to.address.as_bytes(), &number.to_be_bytes()]).key();
+    let fields =
+        [case.tenant.as_str().as_bytes(), case.scope.as_bytes(), to.channel.as_bytes(), to.address.as_bytes(), &number.to_be_bytes()];
+    let unique = Digest::of_fields(&fields).key();
     let message_id = format!("{}-{}-{}-{}@{domain}", case.id, step.id(), number, unique.get(..16).unwrap_or(&unique));
-    let state = IntentState::Pending { failed: 0 };
-    case.intents.push(Intent { number, track, step, level: case.level, to: to.clone(), message_id, due_at, deadline, state });
+    let (state, level, deadline, moment) = (IntentState::Pending { failed: 0 }, case.level, fired.deadline, fired.moment);
+    case.intents.push(Intent { number, track, step, moment, level, to, message_id, due_at: now, deadline, state });
     while case.intents.len() > INTENTS_MAX {
         let Some(oldest) = case.intents.iter().position(|intent| !intent.state.is_live()) else { break };
         case.intents.remove(oldest);
     }
 }
 
-/// Cancels what is not in the notifier's hands.
-pub(crate) fn cancel(case: &mut CaseRecord) {
-    for intent in &mut case.intents {
+/// Cancels what is not in the notifier's hands and fits.
+pub(crate) fn cancel(case: &mut CaseRecord, fits: impl Fn(&Intent) -> bool) {
+    for intent in case.intents.iter_mut().filter(|intent| fits(intent)) {
         if matches!(intent.state, IntentState::Pending { .. }) {
             intent.state = IntentState::Cancelled;
         }
     }
-    refresh(case);
 }
 
 /// Recomputes `next_due`.
@@ -91,7 +77,12 @@ pub(crate) fn refresh(case: &mut CaseRecord) {
         IntentState::Sending { since, .. } => Some(after(*since, SENDING_MAX)),
         _ => None,
     };
-    case.next_due = case.intents.iter().filter_map(due).min();
+    let other = match case.state {
+        CaseState::Open => case.climbs.values().map(|climb| climb.due).min(),
+        CaseState::Acknowledged { .. } => case.return_at,
+        CaseState::Closed { .. } => None,
+    };
+    case.next_due = case.intents.iter().filter_map(due).chain(other).min();
 }
 
 impl CaseRecord {
@@ -115,8 +106,10 @@ impl CaseRecord {
         if !self.due(now).contains(&number) {
             return None;
         }
-        let taken = !matches!(self.state, CaseState::Open);
+        let spared = &self.spared;
+        let is_open = matches!(self.state, CaseState::Open);
         let intent = self.intents.iter_mut().find(|intent| intent.number == number)?;
+        let taken = !is_open || spared.contains(&intent.to.person);
         let (IntentState::Pending { failed } | IntentState::Sending { failed, .. }) = intent.state else { return None };
         // A sender that died may have sent or not; once somebody has the case, nobody else needs to be told.
         intent.state = if taken { IntentState::Cancelled } else { IntentState::Sending { failed, since: now } };
@@ -144,7 +137,7 @@ impl CaseRecord {
         let taken = !matches!(self.state, CaseState::Open);
         let Some(intent) = self.intents.iter_mut().find(|intent| intent.number == number) else { return };
         let IntentState::Sending { failed, .. } = intent.state else { return };
-        let (to, track) = (intent.to.clone(), intent.track);
+        let (to, track, moment) = (intent.to.clone(), intent.track, intent.moment);
         let (what, detail) = match attempt {
             Attempt::Sent => {
                 intent.state = IntentState::Sent { at: now };
@@ -166,23 +159,9 @@ impl CaseRecord {
         };
         self.note(now, what, crate::case::transitions::MACHINE, &detail);
         if matches!(attempt, Attempt::Refused { .. }) && !taken {
-            self.fall_back(track, policy, now);
+            self.bring_forward(track, moment, policy, now);
         }
         refresh(self);
-    }
-
-    /// Plans the fallback recipients of a track, once each per level. One that was cancelled by a later rung told nobody.
-    fn fall_back(&mut self, track: Track, policy: &Policy, now: Timestamp) {
-        let (route, level) = (policy.route(track, self.level).clone(), self.level);
-        let tells = |intent: &Intent| {
-            intent.track == track && intent.level == level && intent.step != Step::Repeat && intent.state != IntentState::Cancelled
-        };
-        for to in &route.fallback {
-            let is_told = self.intents.iter().any(|intent| intent.to == *to && tells(intent));
-            if !is_told {
-                push(self, track, Step::Fallback, to, now, after(now, route.acknowledge_within), policy);
-            }
-        }
     }
 
     /// Whether some alert of that track reached a mail server or is still to be sent.
@@ -199,6 +178,6 @@ fn pause(failed: u32, message_id: &str) -> Duration {
     base + base.mul_f64(f64::from(u32::try_from(share).unwrap_or(0)) / 100.0)
 }
 
-fn after(at: Timestamp, pause: Duration) -> Timestamp {
+pub(crate) fn after(at: Timestamp, pause: Duration) -> Timestamp {
     at.saturating_add(SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
 }

@@ -9,13 +9,16 @@ use crate::model::digest::Digest;
 use crate::model::ids::{CaseId, MessageId, QueueName, Tenant};
 use crate::model::message::Channel;
 use crate::model::severity::{Category, Lane, Level};
-use crate::policy::{Recipient, Track};
+use crate::policy::climb::Climb;
+use crate::policy::{Facts, Recipient, Track};
 use crate::store::record::Versioned;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+pub mod ascent;
 pub mod intents;
+pub mod people;
 pub mod summary;
 pub mod transitions;
 
@@ -62,11 +65,26 @@ pub struct CaseRecord {
     pub messages: Vec<CaseMessage>,
     /// What alerts say: the gravest message's evidence, per track.
     pub summaries: BTreeMap<Track, Summary>,
+    /// Where each track stands on its ladder.
+    #[serde(default)]
+    pub climbs: BTreeMap<Track, Climb>,
+    /// Parts of a shared acknowledgement that were given, by key of the team or person.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub taken: BTreeMap<String, Taken>,
+    /// People (keys) who are not told any more: they gave their part, or asked that somebody else does.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub spared: BTreeSet<String>,
+    /// When a taken case that nobody touches comes back.
+    #[serde(default)]
+    pub return_at: Option<Timestamp>,
+    /// What a person found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judgement: Option<Judgement>,
     /// Alerts to send, being sent, sent.
     pub intents: Vec<Intent>,
     /// Number of the next intent.
     pub next_intent: u32,
-    /// When the earliest live intent is due.
+    /// When something is due: an alert, a rung, a return.
     pub next_due: Option<Timestamp>,
     /// What happened, newest last, at most [`EVENTS_MAX`].
     pub events: Vec<CaseEvent>,
@@ -124,6 +142,54 @@ impl CaseState {
     }
 }
 
+/// A part of a shared acknowledgement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a person found; stands beside the machine's level and never replaces it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The finding.
+    pub finding: Finding,
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// Findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// It is harassment.
+    Applies,
+    /// It is not.
+    DoesNotApply,
+    /// Not decided yet.
+    Undecided,
+}
+
+impl Finding {
+    /// Every finding.
+    pub const ALL: [Self; 3] = [Self::Applies, Self::DoesNotApply, Self::Undecided];
+
+    /// The Japanese name shown to people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Applies => "該当",
+            Self::DoesNotApply => "非該当",
+            Self::Undecided => "判断保留",
+        }
+    }
+}
+
 /// A message of a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseMessage {
@@ -165,7 +231,13 @@ pub enum Happening {
     AlertSent,
     AlertRetried,
     AlertFailed,
+    PassedOver,
     Acknowledged,
+    PartlyAcknowledged,
+    HandedOver,
+    Returned,
+    Judged,
+    Noted,
     Closed,
 }
 
@@ -178,13 +250,19 @@ impl Happening {
             Self::AlertSent => "通知済み",
             Self::AlertRetried => "通知再試行",
             Self::AlertFailed => "通知失敗",
+            Self::PassedOver => "通知対象外",
             Self::Acknowledged => "受領",
+            Self::PartlyAcknowledged => "一部受領",
+            Self::HandedOver => "交代希望",
+            Self::Returned => "未対応のため再開",
+            Self::Judged => "判断",
+            Self::Noted => "記録",
             Self::Closed => "終了",
         }
     }
 }
 
-/// Which rung an alert belongs to.
+/// Why somebody is told now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
@@ -192,10 +270,12 @@ pub enum Step {
     First,
     /// The level rose.
     Raised,
-    /// Nobody took it in time.
+    /// Nobody took it in time: the same people again.
     Repeat,
-    /// The address before was refused for good.
-    Fallback,
+    /// Nobody took it in time, could be reached, or wanted it: the next rung.
+    Next,
+    /// Somebody took it and then did nothing.
+    Returned,
 }
 
 impl Step {
@@ -205,7 +285,8 @@ impl Step {
             Self::First => "first",
             Self::Raised => "raised",
             Self::Repeat => "repeat",
-            Self::Fallback => "fallback",
+            Self::Next => "next",
+            Self::Returned => "returned",
         }
     }
 }
@@ -219,6 +300,8 @@ pub struct Intent {
     pub track: Track,
     /// The rung.
     pub step: Step,
+    /// Which point of the ladder it belongs to.
+    pub moment: u32,
     /// The level it announces.
     pub level: Level,
     /// To whom.
@@ -286,6 +369,19 @@ impl CaseRecord {
     /// All messages counted.
     pub fn message_count(&self) -> u64 {
         self.counts.values().sum()
+    }
+
+    /// What routing looks at.
+    pub fn facts(&self, track: Track) -> Facts {
+        Facts {
+            track,
+            level: self.level,
+            tenant: Some(self.tenant.as_str().to_owned()),
+            queue: Some(self.queue.as_str().to_owned()),
+            channel: self.channel(),
+            categories: self.categories.clone(),
+            lanes: self.lanes.clone(),
+        }
     }
 
     /// The newest message's channel.

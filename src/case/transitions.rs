@@ -1,13 +1,14 @@
 //! What can happen to a case, as pure functions of record, event and time.
 
-use crate::case::intents::{plan, refresh};
+use crate::case::ascent::start;
+use crate::case::intents::refresh;
 use crate::case::summary::Summary;
 use crate::case::{CaseEvent, CaseMessage, CaseRecord, CaseState, EVENTS_MAX, Happening, MESSAGES_MAX, Step};
 use crate::model::ids::{QueueName, Tenant};
 use crate::model::severity::{Category, Lane, Level};
 use crate::policy::{Policy, Track};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Who acts when the program does.
 pub const MACHINE: &str = "mimamori";
@@ -64,6 +65,11 @@ impl CaseRecord {
             reasons: BTreeMap::new(),
             messages: vec![],
             summaries: BTreeMap::new(),
+            climbs: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            spared: BTreeSet::new(),
+            return_at: None,
+            judgement: None,
             intents: vec![],
             next_intent: 1,
             next_due: None,
@@ -94,21 +100,9 @@ impl CaseRecord {
             self.note(now, Happening::Opened, MACHINE, &format!("レベル{level}"));
         } else if announced {
             self.note(now, Happening::Raised, MACHINE, &format!("レベル{}", self.level));
-            self.reopen(policy, now);
         }
         refresh(self);
         if announced { Joined::Announced } else { Joined::Counted }
-    }
-
-    /// Open again: a track whose alerts were all cancelled by the acknowledgement is announced anew.
-    fn reopen(&mut self, policy: &Policy, now: Timestamp) {
-        let was_taken = matches!(self.state, CaseState::Acknowledged { .. });
-        self.state = CaseState::Open;
-        for track in self.tracks.clone() {
-            if was_taken && !self.is_announced(track) {
-                plan(self, track, Step::First, policy, now);
-            }
-        }
     }
 
     fn count(&mut self, joining: &Joining, first: bool) {
@@ -150,48 +144,30 @@ impl CaseRecord {
         self.tracks.sort_unstable();
     }
 
+    /// Starts the ladders that this message calls for; a case that was taken opens again, and the waits of its other tracks resume.
     fn announce(&mut self, joining: &Joining, new_tracks: &[Track], risen: bool, grown: bool, policy: &Policy, now: Timestamp) -> bool {
-        let mut announced = false;
-        for track in joining.summaries.keys() {
-            let step = if new_tracks.contains(track) {
-                Step::First
-            } else if (risen && *track == Track::Harassment) || grown {
-                Step::Raised
-            } else {
-                continue;
-            };
-            plan(self, *track, step, policy, now);
-            announced = true;
-        }
-        if announced {
-            self.policy_version.clone_from(&policy.version);
-            self.policy_digest = policy.digest();
-        }
-        announced
-    }
-
-    /// A named person takes the case; what was not sent yet is cancelled. False if it was closed, or theirs already.
-    pub fn acknowledge(&mut self, by: &str, now: Timestamp) -> bool {
-        let by = bounded(by);
-        let theirs = matches!(&self.state, CaseState::Acknowledged { by: holder, .. } if *holder == by);
-        if self.state.is_closed() || theirs {
+        let step = |track: Track| {
+            let raised = (risen && track == Track::Harassment) || grown;
+            let is_new = new_tracks.contains(&track);
+            (is_new || raised).then_some(if is_new { Step::First } else { Step::Raised })
+        };
+        let rising: Vec<(Track, Step)> = joining.summaries.keys().filter_map(|track| Some((*track, step(*track)?))).collect();
+        if rising.is_empty() {
             return false;
         }
-        self.state = CaseState::Acknowledged { by: by.clone(), at: now };
-        self.note(now, Happening::Acknowledged, &by, "");
-        crate::case::intents::cancel(self);
-        true
-    }
-
-    /// A named person closes the case, with a reason. False if it was closed already.
-    pub fn close(&mut self, by: &str, reason: &str, now: Timestamp) -> bool {
-        if self.state.is_closed() {
-            return false;
+        let was_taken = matches!(self.state, CaseState::Acknowledged { .. });
+        if was_taken {
+            self.open_again();
         }
-        let (by, reason) = (bounded(by), bounded(reason));
-        self.note(now, Happening::Closed, &by, &reason);
-        self.state = CaseState::Closed { by, at: now, reason };
-        crate::case::intents::cancel(self);
+        for (track, step) in &rising {
+            start(self, *track, *step, policy, now);
+        }
+        if was_taken {
+            let others = self.tracks.iter().copied().filter(|track| rising.iter().all(|(known, _)| known != track)).collect::<Vec<_>>();
+            self.resume(&others, policy, now);
+        }
+        self.policy_version.clone_from(&policy.version);
+        self.policy_digest = policy.digest();
         true
     }
 
@@ -203,6 +179,6 @@ impl CaseRecord {
     }
 }
 
-fn bounded(text: &str) -> String {
+pub(crate) fn bounded(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(TEXT_CHARS_MAX).collect()
 }

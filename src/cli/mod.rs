@@ -16,6 +16,7 @@ pub mod explain;
 pub mod input;
 pub mod lexicon;
 pub mod load;
+pub mod policy;
 pub mod run;
 pub mod submit;
 pub mod train;
@@ -130,12 +131,15 @@ enum Verb {
     Explain(explain::ExplainArguments),
     /// Measure against a labelled set: precision, recall, F1.
     Eval(eval::EvalArguments),
-    /// Cases: list, show, take.
+    /// Cases: list, show, take, pass on, judge, note, close.
     #[command(subcommand)]
     Case(case::CaseVerb),
     /// Messages that could not be judged: list, show, replay.
     #[command(subcommand)]
     Dead(dead::DeadVerb),
+    /// The policy: check the file, simulate who would be told.
+    #[command(subcommand)]
+    Policy(policy::PolicyVerb),
     /// Lexicons: check the files, run their examples.
     #[command(subcommand)]
     Lexicon(lexicon::LexiconVerb),
@@ -183,6 +187,7 @@ fn dispatch(verb: Verb, common: &Common, out: &mut impl Write) -> Outcome {
         Verb::Eval(arguments) => eval::run(&arguments, common, out),
         Verb::Case(verb) => case::run(&verb, common, out),
         Verb::Dead(verb) => dead::run(&verb, common, out),
+        Verb::Policy(verb) => policy::run(&verb, common, out),
         Verb::Lexicon(verb) => lexicon::run(&verb, common, out),
         Verb::Config(verb) => config::run(&verb, common, out),
     }

@@ -1,7 +1,8 @@
 //! Policy: who is told, how soon, and what they are advised to do.
 //!
-//! Pure: a parsed file, and a decision from a verdict. The file is the company's written 対処方針, so its version and
-//! digest travel into every case. One route per track and level; every track that can occur must have one.
+//! Pure: a parsed file, a decision from a verdict, and ladders climbed on a clock that is an argument. The file is the
+//! company's written 対処方針, so its version and digest travel into every case. A routing tree leads every track and level
+//! to a ladder of people; the reader refuses a file in which one leads nowhere.
 
 use crate::diag::{Diagnostic, SourceText};
 use crate::model::digest::Digest;
@@ -9,9 +10,17 @@ use crate::model::severity::{Lane, Level};
 use crate::model::verdict::Verdict;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
+pub mod climb;
+pub mod ladder;
+pub mod people;
 pub mod read;
+pub mod route;
+pub mod timeline;
+
+pub use crate::policy::ladder::Ladder;
+pub use crate::policy::people::{Channel, Person, Recipient, Team};
+pub use crate::policy::route::{Facts, Route};
 
 /// The shipped policy: complete, with example people.
 pub const SHIPPED: &str = include_str!("../../config/policy.toml");
@@ -66,36 +75,6 @@ impl Track {
     }
 }
 
-/// Somebody who is told.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Recipient {
-    /// Key in the policy file.
-    pub person: String,
-    /// As it stands in the alert's To.
-    pub name: String,
-    /// Mail address.
-    pub address: String,
-}
-
-/// One route: for these levels of this track, these people, this soon.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
-    /// The track.
-    pub track: Track,
-    /// The levels it serves; empty for all.
-    pub levels: Vec<Level>,
-    /// Who is told. Never empty.
-    pub to: Vec<Recipient>,
-    /// Who is told instead when an address is refused for good. May be empty.
-    pub fallback: Vec<Recipient>,
-    /// Time in which somebody must take the case.
-    pub acknowledge_within: Duration,
-    /// If nobody did: time after the first alert until the one repeat.
-    pub repeat_after: Option<Duration>,
-    /// What the company's manual says to do now, at most three lines.
-    pub advice: Vec<String>,
-}
-
 /// Who alerts come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
@@ -116,6 +95,14 @@ pub struct Policy {
     pub time_zone: TimeZone,
     /// Who alerts come from.
     pub sender: Sender,
+    /// Ways out, in the order of their keys.
+    pub channels: Vec<Channel>,
+    /// Everybody, in the order of their keys.
+    pub people: Vec<Person>,
+    /// Groups, in the order of their keys.
+    pub teams: Vec<Team>,
+    /// Ladders, in the order of their keys.
+    pub ladders: Vec<Ladder>,
     /// Routes in the order of the file; the first that fits serves.
     pub routes: Vec<Route>,
     /// Help desks shown in care alerts, one line each.
@@ -172,10 +159,58 @@ impl Policy {
         decision
     }
 
-    /// The route of a track at a level. The reader made sure that there is one for every track and level that can occur.
-    pub fn route(&self, track: Track, level: Level) -> &Route {
-        let fits = |route: &&Route| route.track == track && (route.levels.is_empty() || route.levels.contains(&level));
-        let any = || self.routes.iter().find(|route| route.track == track);
-        self.routes.iter().find(fits).or_else(any).expect("a checked policy has a route for every track")
+    /// The ladder that serves. The reader made sure that there is one for every track and level that can occur.
+    pub fn ladder_for(&self, facts: &Facts) -> &Ladder {
+        let routed = self.routes.iter().find_map(|route| route.ladder_for(facts)).and_then(|id| self.ladder(id));
+        // A level without a route of its own cannot rest on this track, and must not fall through if it did.
+        let near = |route: &&Route| route.conditions.tracks.contains(&facts.track);
+        let any = || self.routes.iter().find(near).and_then(|route| self.ladder(&route.ladder));
+        routed.or_else(any).or(self.ladders.first()).expect("a checked policy has ladders")
+    }
+
+    /// The ladder of that key.
+    pub fn ladder(&self, id: &str) -> Option<&Ladder> {
+        self.ladders.iter().find(|ladder| ladder.id == id)
+    }
+
+    /// The person of that key.
+    pub fn person(&self, id: &str) -> Option<&Person> {
+        self.people.iter().find(|person| person.id == id)
+    }
+
+    /// The person of that key or, if it is nobody else's, that name.
+    pub fn person_called(&self, text: &str) -> Option<&Person> {
+        self.person(text).or_else(|| {
+            let mut found = self.people.iter().filter(|person| person.name == text);
+            found.next().filter(|_| found.next().is_none())
+        })
+    }
+
+    /// How a person or team is called; the key where there is none.
+    pub fn name_of<'a>(&'a self, id: &'a str) -> &'a str {
+        let team = || self.teams.iter().find(|team| team.id == id).map(|team| team.name.as_str());
+        self.person(id).map(|person| person.name.as_str()).or_else(team).unwrap_or(id)
+    }
+
+    /// Keys of the people behind keys of people and teams, in order; one may appear twice.
+    pub fn members<'a>(&'a self, names: &'a [String]) -> Vec<&'a str> {
+        let team = |name: &str| self.teams.iter().find(|team| team.id == name);
+        names
+            .iter()
+            .flat_map(|name| team(name).map_or_else(|| vec![name.as_str()], |team| team.members.iter().map(String::as_str).collect()))
+            .collect()
+    }
+
+    /// Which part of a shared acknowledgement this person gives: the first of theirs that is still missing.
+    pub fn slot_of<'s>(&self, by: &str, slots: &'s [String], is_filled: &dyn Fn(&str) -> bool) -> Option<&'s str> {
+        let person = self.person_called(by)?;
+        let theirs = |slot: &&String| self.members(std::slice::from_ref(*slot)).contains(&person.id.as_str());
+        slots.iter().filter(theirs).find(|slot| !is_filled(slot)).map(String::as_str)
+    }
+
+    /// Whether a person has nothing left to acknowledge: belongs to some part, and all of theirs are given.
+    pub fn is_done(&self, person: &str, slots: &[String], is_filled: &dyn Fn(&str) -> bool) -> bool {
+        let mut theirs = slots.iter().filter(|slot| self.members(std::slice::from_ref(*slot)).contains(&person)).peekable();
+        theirs.peek().is_some() && theirs.all(|slot| is_filled(slot))
     }
 }

@@ -126,11 +126,22 @@ impl Worker {
         .await
     }
 
+    /// Climbs the ladders of one case; answers the alerts that are due now.
+    async fn climb(&self, key: &Key) -> Result<Vec<u32>, StoreError> {
+        self.change::<CaseRecord, Vec<u32>>(key, |case| {
+            let Some(mut case) = case else { return Change::Keep(vec![]) };
+            let now = Timestamp::now();
+            let changed = case.advance(&self.policy, now);
+            let due = case.due(now);
+            if changed { Change::Write(case, due) } else { Change::Keep(due) }
+        })
+        .await
+    }
+
     /// Sends what is due in one case.
     async fn announce(self: Arc<Self>, key: &Key, permits: &Semaphore) {
-        let numbers = match record::load::<CaseRecord>(&*self.store, key).await {
-            Ok(Some((case, _))) => case.due(Timestamp::now()),
-            Ok(None) => return,
+        let numbers = match self.climb(key).await {
+            Ok(numbers) => numbers,
             Err(error) => {
                 tracing::error!(%error, "a case cannot be read; the next scan tries again");
                 return;

@@ -2,9 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use mimamori::case::intents::Attempt;
+use mimamori::case::people::Taking;
 use mimamori::case::summary::{Summary, summarise};
 use mimamori::case::transitions::{Joined, Joining};
-use mimamori::case::{CaseMessage, CaseRecord, CaseState, IntentState, Step};
+use mimamori::case::{CaseMessage, CaseRecord, CaseState, Finding, IntentState, Step};
 use mimamori::diag::{Grave, SourceText};
 use mimamori::edge::notify::outbox::Outbox;
 use mimamori::edge::notify::render::render;
@@ -76,19 +77,24 @@ fn opened(level: u8, policy: &Policy) -> CaseRecord {
     case
 }
 
-fn live(case: &CaseRecord) -> Vec<(Step, &str)> {
-    case.intents.iter().filter(|intent| intent.state.is_live()).map(|intent| (intent.step, intent.to.person.as_str())).collect()
+fn live(case: &CaseRecord) -> Vec<(Step, &str, &str)> {
+    case.intents
+        .iter()
+        .filter(|intent| intent.state.is_live())
+        .map(|one| (one.step, one.to.person.as_str(), one.to.channel.as_str()))
+        .collect()
 }
 
 #[test]
-fn joining_plans_what_the_route_says() {
-    use Step::{First, Raised, Repeat};
-    type Row<'a> = (u8, u8, Joined, Vec<(Step, &'a str)>);
+fn joining_tells_what_the_ladder_says() {
+    use Step::{First, Raised};
+    type Row<'a> = (u8, u8, Joined, Vec<(Step, &'a str, &'a str)>);
+    let both = |step| ["manager", "supervisor"].into_iter().flat_map(|who| [(step, who, "mail"), (step, who, "pager")]).collect();
     let policy = shipped();
     let rows: Vec<Row<'_>> = vec![
-        (2, 2, Joined::Counted, vec![(First, "supervisor"), (Repeat, "supervisor")]),
-        (3, 2, Joined::Counted, vec![(First, "manager"), (First, "supervisor"), (Repeat, "manager"), (Repeat, "supervisor")]),
-        (2, 3, Joined::Announced, vec![(Raised, "manager"), (Raised, "supervisor"), (Repeat, "manager"), (Repeat, "supervisor")]),
+        (2, 2, Joined::Counted, vec![(First, "supervisor", "mail")]),
+        (3, 2, Joined::Counted, both(First)),
+        (2, 3, Joined::Announced, both(Raised)),
     ];
     for (first, second, expected, alerts) in rows {
         let mut case = opened(first, &policy);
@@ -105,8 +111,9 @@ fn joining_plans_what_the_route_says() {
 fn taking_a_case_stops_alerts_until_it_rises() {
     let policy = shipped();
     let mut case = opened(2, &policy);
-    assert!(case.acknowledge("山田", at(1)) && !case.acknowledge("山田", at(2)));
-    assert_eq!((live(&case), case.next_due), (vec![], None));
+    assert_eq!(case.acknowledge("山田", &policy, at(1)), Taking::Whole);
+    assert_eq!(case.acknowledge("山田", &policy, at(2)), Taking::Unchanged);
+    assert_eq!((live(&case), case.next_due), (vec![], Some(at(241))));
     assert_eq!(case.join(&joining(2, 2, &[Track::Harassment]), &policy, at(3)), Joined::Counted);
     assert!(matches!(case.state, CaseState::Acknowledged { .. }), "the same level disturbs nobody");
     assert_eq!(case.join(&joining(3, 4, &[Track::Harassment]), &policy, at(4)), Joined::Announced);
@@ -117,13 +124,67 @@ fn taking_a_case_stops_alerts_until_it_rises() {
 }
 
 #[test]
+fn a_bomb_threat_needs_the_supervisor_and_security() {
+    let policy = shipped();
+    let mut case = opened(4, &policy);
+    let people = |case: &CaseRecord| {
+        let mut found: Vec<String> = case.intents.iter().filter(|one| one.state.is_live()).map(|one| one.to.person.clone()).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    };
+    assert_eq!(people(&case), ["manager", "security", "supervisor"]);
+    let missing = |slots: &[&str]| slots.iter().map(|slot| (*slot).to_owned()).collect::<Vec<_>>();
+    assert_eq!(case.acknowledge("通りすがり", &policy, at(0)), Taking::NotTheirs { missing: missing(&["security", "severe"]) });
+    assert_eq!(case.acknowledge("SV当番", &policy, at(1)), Taking::Partly { missing: missing(&["security"]) });
+    assert_eq!(case.acknowledge("supervisor", &policy, at(1)), Taking::Unchanged, "the same person by key");
+    assert_eq!(people(&case), ["security"], "whose part is given is told no more");
+    assert!(case.advance(&policy, at(2)) && !case.advance(&policy, at(2)));
+    assert_eq!(people(&case), ["security"], "the ladder runs on for whoever is missing");
+    assert_eq!(case.acknowledge("security", &policy, at(3)), Taking::Whole);
+    assert_eq!((people(&case), case.next_due), (vec![], Some(at(33))));
+}
+
+#[test]
+fn nobody_is_left_alone_with_a_case() {
+    let policy = shipped();
+    let mut case = opened(2, &policy);
+    assert!(case.hand_over("supervisor", &policy, at(1)));
+    assert_eq!(live(&case), [(Step::Next, "manager", "mail")], "the next rung at once, and not the same person again");
+    assert_eq!(case.acknowledge("センター長", &policy, at(2)), Taking::Whole);
+    assert!(!case.advance(&policy, at(241)), "not early");
+    assert!(case.judge(Finding::Undecided, "センター長", "確認中", &policy, at(241)));
+    assert!(!case.advance(&policy, at(242)), "work on a case puts its return off");
+    assert!(case.advance(&policy, at(481)), "taken, and then nothing happened");
+    assert_eq!((case.state.clone(), live(&case)), (CaseState::Open, vec![(Step::Returned, "supervisor", "mail")]));
+}
+
+#[test]
+fn a_ladder_is_climbed_in_time_and_never_ends() {
+    let policy = shipped();
+    let mut case = opened(2, &policy);
+    let steps = |case: &CaseRecord, minute: i64| -> Vec<(Step, String)> {
+        case.intents.iter().filter(|one| one.due_at == at(minute)).map(|one| (one.step, one.to.person.clone())).collect()
+    };
+    for (minute, expected) in [(29, vec![]), (30, vec![(Step::Repeat, "supervisor")]), (59, vec![])] {
+        case.advance(&policy, at(minute));
+        let expected: Vec<(Step, String)> = expected.into_iter().map(|(step, who)| (step, who.to_owned())).collect();
+        assert_eq!(steps(&case, minute), expected, "minute {minute}");
+    }
+    // After an outage the rung that is due speaks, with its whole wait before the next.
+    assert!(case.advance(&policy, at(1_000)));
+    assert_eq!(steps(&case, 1_000), [(Step::Next, "supervisor".to_owned()), (Step::Next, "manager".to_owned())]);
+    assert!(!case.advance(&policy, at(1_119)) && case.advance(&policy, at(1_120)));
+    assert_eq!(steps(&case, 1_120).len(), 2);
+}
+
+#[test]
 fn a_send_ends_in_one_of_four_ways() {
     let policy = shipped();
     let later = Attempt::Later { at_least: Duration::from_mins(9), reason: "busy".into() };
     let refused = Attempt::Refused { reason: "refused".into() };
     for (attempt, is_live, is_sent, fallbacks) in [(Attempt::Sent, false, true, 0), (later, true, false, 0), (refused, false, false, 1)] {
         let mut case = opened(2, &policy);
-        assert!(case.begin_send(2, at(0)).is_none(), "the repeat is not due");
         let begun = case.begin_send(1, at(0)).unwrap();
         assert!(case.begin_send(1, at(0)).is_none(), "one sender at a time");
         case.finish_send(1, &attempt, &policy, at(0));
@@ -131,7 +192,7 @@ fn a_send_ends_in_one_of_four_ways() {
         assert_eq!((intent.state.is_live(), intent.state.is_sent()), (is_live, is_sent), "{attempt:?}");
         assert_eq!(intent.message_id, begun.message_id);
         assert!(!is_live || intent.due_at >= at(9), "the server's wish is kept");
-        assert_eq!(case.intents.iter().filter(|one| one.step == Step::Fallback && one.to.person == "manager").count(), fallbacks);
+        assert_eq!(case.intents.iter().filter(|one| one.step == Step::Next && one.to.person == "manager").count(), fallbacks);
     }
 }
 
@@ -162,20 +223,22 @@ fn an_unfinished_send_is_sent_again_as_the_same_mail() {
 }
 
 #[test]
-fn a_cancelled_fallback_told_nobody() {
+fn a_refusal_for_good_wakes_the_next_rung_once() {
     let policy = shipped();
     let refused = Attempt::Refused { reason: "refused".into() };
     let mut case = empty(&policy);
     case.join(&joining(1, 0, &[Track::Safety]), &policy, at(0));
-    case.begin_send(1, at(0)).unwrap();
-    case.finish_send(1, &refused, &policy, at(0));
-    assert!(case.acknowledge("山田", at(1)));
-    case.join(&joining(2, 3, &[Track::Harassment]), &policy, at(2));
-    let anew = case.intents.iter().find(|intent| intent.track == Track::Safety && intent.state.is_live()).unwrap().number;
-    case.begin_send(anew, at(2)).unwrap();
-    case.finish_send(anew, &refused, &policy, at(2));
-    let told = case.intents.iter().any(|intent| intent.track == Track::Safety && intent.step == Step::Fallback && intent.state.is_live());
-    assert!(told, "{:#?}", case.intents);
+    assert_eq!(case.intents.len(), 4, "two people, two channels");
+    for number in 1..=4 {
+        if case.begin_send(number, at(0)).is_some() {
+            case.finish_send(number, &refused, &policy, at(0));
+        }
+    }
+    let told = |case: &CaseRecord, step: Step| {
+        case.intents.iter().filter(|one| one.step == step).map(|one| one.to.person.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&case, Step::Next), ["quality", "quality", "manager", "manager"], "{:#?}", case.intents);
+    assert!(case.climbs[&Track::Safety].due == at(15), "the end of the ladder keeps its rhythm");
 }
 
 #[test]
@@ -195,7 +258,9 @@ fn a_flood_stays_within_one_record() {
 #[derive(Debug, Clone)]
 enum Move {
     Join(u32, u8, Vec<Track>),
-    Acknowledge,
+    Acknowledge(&'static str),
+    Pass(&'static str),
+    Advance,
     Close,
     Begin(usize),
     Finish(usize, u8),
@@ -204,9 +269,12 @@ enum Move {
 
 fn moves() -> impl Strategy<Value = Vec<(Move, i64)>> {
     let tracks = proptest::sample::subsequence(Track::ALL.to_vec(), 1..=4);
+    let person = prop_oneof![Just("山田"), Just("supervisor"), Just("manager"), Just("security")];
     let one = prop_oneof![
         5 => (0u32..30, 0u8..=4, tracks).prop_map(|(n, level, tracks)| Move::Join(n, level, tracks)),
-        2 => Just(Move::Acknowledge),
+        2 => person.clone().prop_map(Move::Acknowledge),
+        1 => person.prop_map(Move::Pass),
+        6 => Just(Move::Advance),
         1 => Just(Move::Close),
         6 => (0usize..12).prop_map(Move::Begin),
         6 => (0usize..12, 0u8..3).prop_map(|(index, how)| Move::Finish(index, how)),
@@ -220,7 +288,9 @@ fn apply(case: &mut CaseRecord, step: &Move, policy: &Policy, now: Timestamp) {
         |case: &CaseRecord, index: usize| case.intents.get(case.intents.len().saturating_sub(1 + index)).map_or(0, |intent| intent.number);
     match step {
         Move::Join(n, level, tracks) => _ = case.join(&joining(*n, *level, tracks), policy, now),
-        Move::Acknowledge => _ = case.acknowledge("山田", now),
+        Move::Acknowledge(who) => _ = case.acknowledge(who, policy, now),
+        Move::Pass(who) => _ = case.hand_over(who, policy, now),
+        Move::Advance => _ = case.advance(policy, now),
         Move::Close => _ = case.close("山田", "解決", now),
         Move::Begin(index) => _ = case.begin_send(nth(case, *index), now),
         Move::Finish(index, how) => {
@@ -238,20 +308,23 @@ fn earliest(case: &CaseRecord) -> Option<Timestamp> {
         IntentState::Sending { since, .. } => Some(*since + SignedDuration::from_mins(3)),
         _ => None,
     };
-    case.intents.iter().filter_map(|intent| due(&intent.state, intent.due_at)).min()
+    let other = match case.state {
+        CaseState::Open => case.climbs.values().map(|climb| climb.due).min(),
+        CaseState::Acknowledged { .. } => case.return_at,
+        CaseState::Closed { .. } => None,
+    };
+    case.intents.iter().filter_map(|intent| due(&intent.state, intent.due_at)).chain(other).min()
 }
 
-/// Every track of an open case tells somebody, or was refused by everybody the policy names.
-fn unannounced(case: &CaseRecord, policy: &Policy) -> Vec<Track> {
-    let failed = |track: Track, person: &str| {
-        case.intents
-            .iter()
-            .any(|intent| intent.track == track && intent.to.person == person && matches!(intent.state, IntentState::Failed { .. }))
-    };
+/// Longest wait of any shipped ladder.
+const WAIT_MAX: SignedDuration = SignedDuration::from_mins(480);
+
+/// Every track of an open case tells somebody now or will within the longest wait, and nobody is told early.
+fn unannounced(case: &CaseRecord, now: Timestamp) -> Vec<Track> {
     let is_silent = |track: &Track| {
-        let told = case.intents.iter().any(|intent| intent.track == *track && (intent.state.is_live() || intent.state.is_sent()));
-        let route = policy.route(*track, case.level);
-        !told && !route.fallback.iter().all(|to| failed(*track, &to.person))
+        let live = case.intents.iter().any(|intent| intent.track == *track && intent.state.is_live());
+        let coming = case.climbs.get(track).is_some_and(|climb| climb.due <= now + WAIT_MAX);
+        !live && !coming
     };
     case.tracks.iter().copied().filter(is_silent).collect()
 }
@@ -288,7 +361,7 @@ proptest! {
             apply(&mut case, step, &policy, at(minutes));
             prop_assert_eq!(case.next_due, earliest(&case), "after {:?}", step);
             if case.state == CaseState::Open {
-                prop_assert_eq!(unannounced(&case, &policy), vec![], "after {:?}: {:#?}", step, case.intents);
+                prop_assert_eq!(unannounced(&case, at(minutes)), vec![], "after {:?}: {:#?}", step, case.intents);
             }
         }
     }
@@ -446,6 +519,8 @@ fn alerts(policy: &Policy) -> Vec<(&'static str, &'static str, Outgoing)> {
     worse.categories.clone_from(&grave.categories);
     worse.summaries = [(Track::Harassment, summarised(&threat, &grave, Track::Harassment))].into();
     raised.join(&worse, policy, at(8));
+    let mut repeated = mild_case.clone();
+    repeated.advance(policy, at(30));
     let mut unchecked = empty(policy);
     unchecked.join(&joining(1, 0, &[Track::Unchecked]), policy, at(0));
     vec![
@@ -453,7 +528,7 @@ fn alerts(policy: &Policy) -> Vec<(&'static str, &'static str, Outgoing)> {
         ("harassment-3", "3 重度の疑い", nth_alert(&case_of(&insult, &severe, policy), Step::First, policy)),
         ("harassment-4", "4 緊急", nth_alert(&case_of(&threat, &grave, policy), Step::First, policy)),
         ("raised", "4 緊急】【上昇】", nth_alert(&raised, Step::Raised, policy)),
-        ("repeat", "2 カスハラ疑い】【再通知】", nth_alert(&mild_case, Step::Repeat, policy)),
+        ("repeat", "2 カスハラ疑い】【再通知】", nth_alert(&repeated, Step::Repeat, policy)),
         ("care", "至急・ケア", nth_alert(&care, Step::First, policy)),
         ("safety", "至急・製品事故", nth_alert(&safety, Step::First, policy)),
         ("unchecked", "未判定", nth_alert(&unchecked, Step::First, policy)),

@@ -40,8 +40,8 @@ fn messages_by_every_door_become_alerts() {
     let care = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo/samples/03-care.eml")).expect("sample");
     assert_eq!(site.run_with(&["submit", "--pipe"], &care).status.code(), Some(0));
 
-    // Level 2: one supervisor; level 3: supervisor and manager; care: one.
-    let files = wait_for("four alert files", Duration::from_secs(30), || Some(alerts(&site)).filter(|files| files.len() >= 4));
+    // Level 2: one supervisor by mail; level 3: supervisor and manager, care: one, both by mail and pager.
+    let files = wait_for("seven alert files", Duration::from_secs(30), || Some(alerts(&site)).filter(|files| files.len() >= 7));
     let mut subjects: Vec<String> = files
         .iter()
         .map(|file| {
@@ -51,7 +51,8 @@ fn messages_by_every_door_become_alerts() {
         })
         .collect();
     subjects.sort();
-    assert_eq!(subjects, ["【見守り｜2 カスハラ疑", "【見守り｜3 重度の疑い", "【見守り｜3 重度の疑い", "【見守り｜至急・ケア】命"]);
+    let expected = [("【見守り｜2 カスハラ疑", 1), ("【見守り｜3 重度の疑い", 4), ("【見守り｜至急・ケア】命", 2)];
+    assert_eq!(subjects, expected.map(|(head, times)| vec![head; times]).concat());
     wait_for("the file moved to done", Duration::from_secs(5), || (!site.path("spool/new/veiled.eml").exists()).then_some(()));
 
     let get = |path: &str| {
@@ -67,7 +68,7 @@ fn messages_by_every_door_become_alerts() {
         "mimamori_messages_accepted_total{source=\"spool\"} 1",
         "mimamori_verdicts_total{level=\"2\"} 1",
         "mimamori_alert_due_total{track=\"care\"} 1",
-        "mimamori_alerts_total{channel=\"outbox\",outcome=\"sent\"} 4",
+        "mimamori_alerts_total{channel=\"outbox\",outcome=\"sent\"} 7",
     ] {
         assert!(metrics.contains(expected), "{expected} is not in\n{metrics}");
     }

@@ -60,7 +60,7 @@ fn alert(to: &str, name: &str) -> Outgoing {
         message_id: "C-TEST-first-1-abc@example.jp".to_owned(),
         thread_id: "C-TEST@example.jp".to_owned(),
         from: Sender { address: "mimamori@example.jp".to_owned(), name: "見守り".to_owned() },
-        to: Recipient { person: "sv".to_owned(), name: name.to_owned(), address: to.to_owned() },
+        to: Recipient { person: "sv".to_owned(), name: name.to_owned(), channel: "mail".to_owned(), address: to.to_owned() },
         subject: "【見守り｜2 カスハラ疑い】侮辱・暴言(チャット) C-TEST｜受領期限 07:08".to_owned(),
         text: "■ 要点\n  本文\n".to_owned(),
         html: "<!DOCTYPE html><p>本文</p>".to_owned(),

@@ -114,8 +114,8 @@ pub fn prepare(path: &Path) -> Result<Connection, OpenError> {
     };
     let mut db = connect(path).map_err(engine)?;
     // Asked before anything is written, so that a stranger's file keeps its journal mode.
-    let (application, version) = identify(&db).map_err(engine)?;
-    let empty = version == 0 && application == 0 && is_empty(&db).map_err(engine)?;
+    let (application, version, has_no_tables) = identify(&mut db).map_err(engine)?;
+    let empty = version == 0 && application == 0 && has_no_tables;
     if !empty && application != APPLICATION_ID {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
@@ -164,10 +164,14 @@ fn patience() -> impl FnMut(i32) -> bool + Send + 'static {
     }
 }
 
-fn identify(db: &Connection) -> rusqlite::Result<(i64, i64)> {
-    let application = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-    let version = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    Ok((application, version))
+/// All three from one moment: another process may be creating the tables between two questions, and a file with tables and
+/// no id would look like a stranger's.
+fn identify(db: &mut Connection) -> rusqlite::Result<(i64, i64, bool)> {
+    let moment = Transaction::new(db, TransactionBehavior::Deferred)?;
+    let has_no_tables = is_empty(&moment)?;
+    let application = moment.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let version = moment.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok((application, version, has_no_tables))
 }
 
 fn is_empty(db: &Connection) -> rusqlite::Result<bool> {

@@ -75,6 +75,8 @@ pub enum Reason {
     Disk,
     /// The alert cannot be put into a mail.
     Unsendable,
+    /// The policy names a channel for which the configuration has no way out.
+    Unconfigured,
 }
 
 impl Reason {
@@ -90,6 +92,7 @@ impl Reason {
             Self::Refused => "refused",
             Self::Disk => "disk",
             Self::Unsendable => "unsendable",
+            Self::Unconfigured => "unconfigured",
         }
     }
 }

@@ -31,8 +31,13 @@ impl Outbox {
 #[async_trait]
 impl Notifier for Outbox {
     async fn send(&self, alert: &Outgoing) -> Outcome {
-        let Ok(mail) = compose(alert) else { return Outcome::RecipientRefused { reason: Reason::Unsendable } };
-        let (file, bytes) = (self.file(alert), mail.formatted());
+        // What would leave by another channel is kept as a mail, too; `.invalid` (RFC 2606) is nobody's address.
+        let mut alert = alert.clone();
+        if !alert.to.address.contains('@') {
+            alert.to.address = format!("{}@{}.invalid", alert.to.address, alert.to.channel);
+        }
+        let Ok(mail) = compose(&alert) else { return Outcome::RecipientRefused { reason: Reason::Unsendable } };
+        let (file, bytes) = (self.file(&alert), mail.formatted());
         match tokio::task::spawn_blocking(move || write(&file, &bytes)).await {
             Ok(Ok(())) => Outcome::Sent,
             Ok(Err(_)) | Err(_) => Outcome::Transient { reason: Reason::Disk, slow_down: false },

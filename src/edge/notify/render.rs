@@ -10,7 +10,7 @@ use crate::edge::notify::{Outgoing, header_text, html};
 use crate::model::message::Channel;
 use crate::model::severity::{Category, Level};
 use crate::model::verdict::Role;
-use crate::policy::{Policy, Track};
+use crate::policy::{Ladder, Policy, Track};
 use jiff::Timestamp;
 
 /// Most entries named in an alert.
@@ -60,7 +60,8 @@ fn subject(case: &CaseRecord, intent: &Intent, policy: &Policy) -> String {
         Step::First => "",
         Step::Raised => "【上昇】",
         Step::Repeat => "【再通知】",
-        Step::Fallback => "【代理通知】",
+        Step::Next => "【次の担当へ】",
+        Step::Returned => "【再開】",
     };
     let channel = case.channel().map_or("", Channel::name);
     let id = &case.id;
@@ -106,17 +107,17 @@ fn blocks(case: &CaseRecord, intent: &Intent, summary: &Summary, policy: &Policy
         blocks.push(Block::new("読めなかったもの", rows.collect()));
     }
     blocks.push(Block::new("経緯", history(case, intent.track, policy)));
-    let route = policy.route(intent.track, intent.level);
-    if !route.advice.is_empty() {
-        blocks.push(Block::new("今すること", route.advice.iter().enumerate().map(|(n, line)| format!("{}. {line}", n + 1)).collect()));
+    let ladder = case.ladder(intent.track, policy);
+    if !ladder.advice.is_empty() {
+        blocks.push(Block::new("今すること", ladder.advice.iter().enumerate().map(|(n, line)| format!("{}. {line}", n + 1)).collect()));
     }
-    blocks.extend(guide(summary, &route.advice));
+    blocks.extend(guide(summary, &ladder.advice));
     let desks = if policy.care_desks.is_empty() { &summary.hints.desks } else { &policy.care_desks };
     if intent.track == Track::Care && !desks.is_empty() {
         blocks.push(Block::new("相談先(ご本人に案内できます)", desks.clone()));
     }
-    blocks.push(Block::new("次", next(intent, route.repeat_after.is_some(), policy)));
-    blocks.push(Block::new("受け取る", take(case, summary)));
+    blocks.push(Block::new("次", next(case, intent, ladder, policy)));
+    blocks.push(Block::new("受け取る", take(case, intent, ladder, summary)));
     blocks
 }
 
@@ -235,18 +236,36 @@ fn counts(case: &CaseRecord) -> String {
     format!("{total}通({})", rows.join("、"))
 }
 
-fn next(intent: &Intent, repeats: bool, policy: &Policy) -> Vec<String> {
+/// What happens if nobody takes it: who is told next, and when.
+fn next(case: &CaseRecord, intent: &Intent, ladder: &Ladder, policy: &Policy) -> Vec<String> {
     let deadline = date(intent.deadline, policy);
-    match (intent.step, repeats) {
-        (Step::Repeat, _) => vec![format!("{deadline}までに受領してください。これは再通知です。受領まで未受領の一覧に残ります。")],
-        (_, true) => vec![format!("{deadline}までに受領がなければ、もう一度通知します。")],
-        (_, false) => vec![format!("{deadline}までに受領してください。受領まで未受領の一覧に残ります。")],
+    let following = ladder.moment(intent.moment.saturating_add(1));
+    let mut names: Vec<&str> = following.to.iter().map(|name| policy.name_of(name)).collect();
+    names.dedup();
+    let then = match (following.is_final, following.is_repeat) {
+        (false, true) => format!("{deadline}までに受領がなければ、もう一度通知します。"),
+        (true, true) => format!("{deadline}までに受領がなければ、もう一度通知します。受領まで繰り返します。"),
+        (_, false) => format!("{deadline}までに受領がなければ、{}へ通知します。", names.join("・")),
+    };
+    let missing: Vec<&str> =
+        ladder.acknowledge_by.iter().filter(|slot| !case.taken.contains_key(*slot)).map(|slot| policy.name_of(slot)).collect();
+    let mut lines = vec![then];
+    if !missing.is_empty() {
+        lines.push(format!("受領が必要な担当: {}(それぞれの受領までその担当へ通知を続けます)", missing.join("・")));
     }
+    lines
 }
 
-fn take(case: &CaseRecord, summary: &Summary) -> Vec<String> {
+fn take(case: &CaseRecord, intent: &Intent, ladder: &Ladder, summary: &Summary) -> Vec<String> {
+    // Where several roles must acknowledge, only the key of the policy tells which part is given.
+    let (who, by) = if ladder.acknowledge_by.is_empty() {
+        ("引き受ける方のお名前で", "お名前")
+    } else {
+        ("あなたの分を受領", intent.to.person.as_str())
+    };
     let mut lines = vec![
-        format!("引き受ける方のお名前で: mimamori case ack {} --by お名前", case.id),
+        format!("{who}: mimamori case ack {} --by {by}", case.id),
+        format!("ほかの人に代わってもらう(理由は不要): mimamori case pass {} --by {}", case.id, intent.to.person),
         format!("経過を見る: mimamori case show {}", case.id),
     ];
     if let Some(ticket) = &summary.ticket {

@@ -83,6 +83,9 @@ impl Smtp {
 #[async_trait]
 impl Notifier for Smtp {
     async fn send(&self, alert: &Outgoing) -> Outcome {
+        if !alert.to.address.contains('@') {
+            return Outcome::ChannelBroken { reason: Reason::Unconfigured };
+        }
         let Ok(mail) = compose(alert) else { return Outcome::RecipientRefused { reason: Reason::Unsendable } };
         match tokio::time::timeout(self.timeout, self.transport.send(mail)).await {
             Ok(Ok(_)) => Outcome::Sent,

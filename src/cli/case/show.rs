@@ -1,0 +1,90 @@
+//! Cases as people read them in a terminal.
+
+use crate::case::{CaseRecord, CaseState};
+use crate::cli::{Exit, Format, Outcome};
+use jiff::Timestamp;
+use std::io::Write;
+
+pub(crate) fn list(
+    mut cases: Vec<CaseRecord>,
+    all: bool,
+    format: Format,
+    shown: &dyn Fn(Timestamp) -> String,
+    out: &mut impl Write,
+) -> Outcome {
+    cases.retain(|case| all || !case.state.is_closed());
+    cases.sort_by_key(|case| (case.state.is_closed(), case.tracks.first().copied(), std::cmp::Reverse(case.level), case.opened_at));
+    for case in &cases {
+        if format == Format::Json {
+            writeln!(out, "{}", serde_json::to_string(case).map_err(std::io::Error::from)?)?;
+            continue;
+        }
+        let tracks: Vec<&str> = case.tracks.iter().map(|track| track.name()).collect();
+        let kinds: Vec<&str> = case.categories.iter().map(|category| category.name()).collect();
+        let level = format!("{} {}", case.level, case.level.name());
+        writeln!(
+            out,
+            "{}  {level}  {}  {}  {}  {}通  最新 {}",
+            case.id,
+            case.state.name(),
+            tracks.join("+"),
+            kinds.join("・"),
+            case.message_count(),
+            shown(case.last_at)
+        )?;
+    }
+    if cases.is_empty() && format == Format::Text {
+        writeln!(out, "事案はありません。")?;
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) fn show(case: &CaseRecord, format: Format, shown: &dyn Fn(Timestamp) -> String, out: &mut impl Write) -> Outcome {
+    if format == Format::Json {
+        writeln!(out, "{}", serde_json::to_string_pretty(case).map_err(std::io::Error::from)?)?;
+        return Ok(Exit::Done);
+    }
+    let holder = match &case.state {
+        CaseState::Open => String::new(),
+        CaseState::Acknowledged { by, at } => format!("({by} {})", shown(*at)),
+        CaseState::Closed { by, at, reason } => format!("({by} {} {reason})", shown(*at)),
+    };
+    writeln!(out, "{}  レベル{} {}  {}{holder}", case.id, case.level, case.level.name(), case.state.name())?;
+    writeln!(out, "受信  {}通 {} 〜 {}  方針 版{}", case.message_count(), shown(case.opened_at), shown(case.last_at), case.policy_version)?;
+    if let Some(judgement) = &case.judgement {
+        writeln!(out, "判断  {}  {} {}  {}", judgement.finding.name(), judgement.by, shown(judgement.at), judgement.reason)?;
+    }
+    for (track, summary) in &case.summaries {
+        writeln!(out, "\n[{}] {}", track.name(), summary.message_id)?;
+        for reason in &summary.reasons {
+            writeln!(out, "  レベル{} {}「{}」", reason.level, reason.entries.join(", "), reason.excerpt)?;
+        }
+        for line in &summary.hints.advice {
+            writeln!(out, "  手引  {line}")?;
+        }
+        if !summary.hints.articles.is_empty() {
+            writeln!(out, "  関連しうる条文  {}", summary.hints.articles.join("／"))?;
+        }
+    }
+    writeln!(out, "\n通知")?;
+    for intent in &case.intents {
+        writeln!(out, "  {}  {}  {}  {}  {:?}", shown(intent.due_at), intent.step.id(), intent.to.name, intent.to.channel, intent.state)?;
+    }
+    writeln!(out, "\n経過")?;
+    for event in &case.events {
+        writeln!(out, "  {}  {}  {}  {}", shown(event.at), event.what.name(), event.by, event.detail)?;
+    }
+    writeln!(out, "\n受信一覧(新しい{}通まで)", crate::case::MESSAGES_MAX)?;
+    for message in &case.messages {
+        writeln!(
+            out,
+            "  {}  レベル{}  {}  {}  原本 sha256:{}",
+            shown(message.received_at),
+            message.level,
+            message.channel.name(),
+            message.id,
+            message.evidence
+        )?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,190 @@
+//! `policy check|simulate`: is the policy sound, and who would be told, how, when, why.
+
+use crate::cli::{Common, Exit, Failure, Format, Outcome, load};
+use crate::diag::{self, SourceText};
+use crate::model::message::Channel;
+use crate::model::severity::{Category, Level};
+use crate::policy::timeline::{Acknowledging, Row, timeline};
+use crate::policy::{Facts, Policy, Track};
+use clap::{Args, Subcommand};
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp, ZonedDateTime};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use unicode_width::UnicodeWidthStr;
+
+/// Longest time a simulation looks ahead, in minutes: a week.
+const MINUTES_MAX: i64 = 7 * 24 * 60;
+
+/// Verbs of `policy`.
+#[derive(Debug, Subcommand)]
+pub enum PolicyVerb {
+    /// Read the policy, run its own tests, print every fault at once.
+    Check {
+        /// The file; else the configured one.
+        file: Option<PathBuf>,
+        /// List every day until this date on which a step of a ladder would reach nobody.
+        #[arg(long, value_name = "DATE")]
+        until: Option<Date>,
+    },
+    /// Print who would be told of a case, how, when and why; nobody is told.
+    Simulate(SimulateArguments),
+}
+
+/// Arguments of `policy simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArguments {
+    /// When the case is opened, RFC 3339.
+    #[arg(long)]
+    at: Timestamp,
+    /// Its level.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=4))]
+    level: u8,
+    /// Its road: care, safety, harassment or unchecked.
+    #[arg(long, default_value = "harassment")]
+    track: String,
+    /// A category of it; may be given several times.
+    #[arg(long = "category")]
+    categories: Vec<String>,
+    /// Tenant.
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Queue.
+    #[arg(long)]
+    queue: Option<String>,
+    /// Channel of the message: chat, email, phone, sns, letter or visit.
+    #[arg(long)]
+    channel: Option<String>,
+    /// Nobody acknowledges (the default).
+    #[arg(long, conflicts_with = "ack_after")]
+    no_ack: bool,
+    /// Somebody acknowledges after so many minutes.
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(i64).range(0..=MINUTES_MAX))]
+    ack_after: Option<i64>,
+    /// Who does; needed where several roles must.
+    #[arg(long, requires = "ack_after")]
+    by: Option<String>,
+    /// How far to look, in minutes.
+    #[arg(long = "minutes", default_value_t = 60, value_parser = clap::value_parser!(i64).range(0..=MINUTES_MAX))]
+    ahead: i64,
+}
+
+/// Runs the verb.
+pub fn run(verb: &PolicyVerb, common: &Common, out: &mut impl Write) -> Outcome {
+    match verb {
+        PolicyVerb::Check { file, until } => check(file.as_ref(), *until, common, out),
+        PolicyVerb::Simulate(arguments) => simulate(arguments, common, out),
+    }
+}
+
+fn check(file: Option<&PathBuf>, until: Option<Date>, common: &Common, out: &mut impl Write) -> Outcome {
+    let policy = match file {
+        None => load::prepared(common)?.policy,
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
+            let source = SourceText { name: path.display().to_string(), text };
+            let (policy, faults) = Policy::parse(&source);
+            let shown = diag::render(&faults, &[source], false);
+            let Some(policy) = policy else { return Err(Failure::refused(shown)) };
+            if !faults.is_empty() {
+                writeln!(out, "{shown}")?;
+            }
+            Arc::new(policy)
+        }
+    };
+    writeln!(out, "対処方針に誤りはありません。版{} {}施行 {}", policy.version, policy.effective, policy.digest())?;
+    writeln!(
+        out,
+        "  人 {}  班 {}  手段 {}  流れ {}",
+        policy.people.len(),
+        policy.teams.len(),
+        policy.channels.len(),
+        policy.ladders.len()
+    )?;
+    let Some(until) = until else { return Ok(Exit::Done) };
+    let today = ZonedDateTime::new(Timestamp::now(), policy.time_zone.clone()).date();
+    let holes = policy.unmanned(today, until);
+    for hole in &holes {
+        writeln!(out, "だれにも届かない日: {}  流れ `{}` の{}段目", hole.date, hole.ladder, hole.rung + 1)?;
+    }
+    if holes.is_empty() {
+        writeln!(out, "{until}まで、どの段にも受け取る人がいます。")?;
+    }
+    Ok(if holes.is_empty() { Exit::Done } else { Exit::SomeFailed })
+}
+
+fn facts(arguments: &SimulateArguments) -> Result<Facts, Failure> {
+    let unknown = |what: &str, given: &str, known: Vec<&str>| {
+        Failure::refused(format!("no {what} is called `{given}`; one of: {}", known.join(", ")))
+    };
+    let track = Track::ALL.into_iter().find(|track| track.id() == arguments.track);
+    let track = track.ok_or_else(|| unknown("track", &arguments.track, Track::ALL.map(Track::id).to_vec()))?;
+    let level = Level::try_from(arguments.level).map_err(|_| Failure::refused("levels are 0 to 4"))?;
+    let mut facts = Facts::of(track, level);
+    (facts.tenant, facts.queue) = (arguments.tenant.clone(), arguments.queue.clone());
+    if let Some(given) = &arguments.channel {
+        let channel = Channel::ALL.into_iter().find(|channel| channel.id() == given);
+        facts.channel = Some(channel.ok_or_else(|| unknown("channel", given, Channel::ALL.map(Channel::id).to_vec()))?);
+    }
+    for given in &arguments.categories {
+        let ids = || Category::ALL.iter().map(|category| category.id()).collect();
+        facts.categories.push(Category::parse(given).ok_or_else(|| unknown("category", given, ids()))?);
+    }
+    Ok(facts)
+}
+
+fn simulate(arguments: &SimulateArguments, common: &Common, out: &mut impl Write) -> Outcome {
+    let policy = load::prepared(common)?.policy;
+    let facts = facts(arguments)?;
+    let later = |minutes: i64| arguments.at.saturating_add(SignedDuration::from_mins(minutes)).unwrap_or(Timestamp::MAX);
+    let acknowledged: Vec<Acknowledging> =
+        arguments.ack_after.map(|minutes| Acknowledging { at: later(minutes), by: arguments.by.clone() }).into_iter().collect();
+    let rows = timeline(&policy, &facts, arguments.at, &acknowledged, later(arguments.ahead));
+    if common.format == Format::Json {
+        for row in &rows {
+            writeln!(out, "{}", serde_json::to_string(row).map_err(std::io::Error::from)?)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let ladder = policy.ladder_for(&facts);
+    writeln!(out, "流れ `{}`  方針 版{}  {} レベル{}", ladder.id, policy.version, facts.track.name(), facts.level)?;
+    if !ladder.acknowledge_by.is_empty() {
+        let names: Vec<&str> = ladder.acknowledge_by.iter().map(|slot| policy.name_of(slot)).collect();
+        writeln!(out, "受領が必要な担当: {}", names.join("、"))?;
+    }
+    let mut lines = vec![["時刻", "だれに", "手段", "宛先", "なぜ"].map(str::to_owned)];
+    lines.extend(rows.iter().map(|row| line(row, arguments.at, &policy)));
+    table(&lines, out)?;
+    if let Some(taken) = acknowledged.first() {
+        writeln!(out, "{}に受領{}", clock(taken.at, &policy), taken.by.as_ref().map(|by| format!("({by})")).unwrap_or_default())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn line(row: &Row, opened: Timestamp, policy: &Policy) -> [String; 5] {
+    let minutes = row.at.duration_since(opened).as_mins();
+    let why = match (row.is_final, row.is_repeat) {
+        (_, false) if row.rung == 1 => "発生".to_owned(),
+        (true, false) => format!("{minutes}分 受領なし(以後くり返し)"),
+        (_, true) => format!("{minutes}分 受領なし・再通知"),
+        (false, false) => format!("{minutes}分 受領なし・{}段目", row.rung),
+    };
+    let why = if row.skipped.is_empty() { why } else { format!("{why}  対象外: {}", row.skipped.join("、")) };
+    [clock(row.at, policy), row.to.name.clone(), row.to.channel.clone(), row.to.address.clone(), why]
+}
+
+fn clock(at: Timestamp, policy: &Policy) -> String {
+    ZonedDateTime::new(at, policy.time_zone.clone()).strftime("%m-%d %H:%M").to_string()
+}
+
+/// Columns side by side, full-width characters counted as two.
+fn table(lines: &[[String; 5]], out: &mut impl Write) -> std::io::Result<()> {
+    let width = |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or(0);
+    let widths: [usize; 5] = std::array::from_fn(width);
+    for line in lines {
+        let padded = line.iter().zip(widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width()))));
+        writeln!(out, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
