@@ -14,8 +14,8 @@ use crate::edge::metrics::Metrics;
 use crate::edge::spool::{Spool, SpoolTarget};
 use crate::engine::Engine;
 use crate::model::ids::{QueueName, Tenant};
-use crate::policy::Policy;
 use crate::policy::people::ChannelKind;
+use crate::policy::{Channel, Policy};
 use crate::store::{Queue, Store};
 use crate::worker::{AlertListener, Engines, Parts, Worker};
 use anyhow::{Context, Result, anyhow};
@@ -273,7 +273,7 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
     let metrics = Arc::new(Metrics::new());
     metrics.lexicons(&profiles.digests());
     let health = Arc::new(Health::new());
-    let (channel, notifier) = transport::notifier(&settings.notify, &secrets)?;
+    let (channel, notifier) = transport::notifier(&settings.notify, &secrets, &policy)?;
     let worker = Arc::new(Worker::new(Parts {
         store: Arc::clone(&backend.store),
         queue: Arc::clone(&backend.queue),
@@ -316,15 +316,15 @@ fn announce_start(settings: &Settings, policy: &Policy, app: &std::net::SocketAd
         let note = format!("alerts only go to the folder {}: nobody is told", settings.notify.outbox_dir.display());
         tracing::warn!("{note}");
         health.note(note);
-    } else if let Some(note) = dead_channels(policy) {
+    } else if let Some(note) = dead_channels(settings, policy) {
         tracing::warn!("{note}");
         health.note(note);
     }
 }
 
-/// What of the policy cannot leave: mail is the only way out so far.
-pub(crate) fn dead_channels(policy: &Policy) -> Option<String> {
-    let ids: Vec<&str> =
-        policy.channels.iter().filter(|channel| channel.kind != ChannelKind::Mail).map(|channel| channel.id.as_str()).collect();
-    (!ids.is_empty()).then(|| format!("alerts over {} cannot leave: only mail is supported so far", ids.join(", ")))
+/// What of the policy cannot leave.
+fn dead_channels(settings: &Settings, policy: &Policy) -> Option<String> {
+    let has_way = |channel: &&Channel| channel.kind == ChannelKind::Mail || settings.notify.channels.iter().any(|row| row.id == channel.id);
+    let ids: Vec<&str> = policy.channels.iter().filter(|channel| !has_way(channel)).map(|channel| channel.id.as_str()).collect();
+    (!ids.is_empty()).then(|| format!("alerts over {} cannot leave: add [[notify.channel]] with that id", ids.join(", ")))
 }

@@ -4,7 +4,7 @@
 //! secret found there works but is warned about, as is a secret file that others may read.
 
 use crate::config::environment::{Environment, Variable};
-use crate::config::settings::Settings;
+use crate::config::settings::{ChannelSettings, Settings};
 use crate::diag::{Diagnostic, Grave};
 use std::fmt;
 use std::path::Path;
@@ -50,6 +50,8 @@ pub struct Secrets {
     pub intake_token: Option<Secret>,
     /// Password for the mail relay.
     pub smtp_password: Option<Secret>,
+    /// Address and signing key of each `[[notify.channel]]`, in their order.
+    pub channels: Vec<(Secret, Option<Secret>)>,
 }
 
 /// Reads the secrets that `settings` and `environment` name. The environment is stronger than a file, and warned about.
@@ -62,7 +64,13 @@ pub fn read(settings: &Settings, environment: &Environment) -> (Secrets, Vec<Dia
         let title = format!("the intake token is shorter than {TOKEN_CHARS_MIN} characters");
         faults.push(fault(Grave::Error, "intake token".to_owned(), title, "make one with `head -c 24 /dev/urandom | base64`"));
     }
-    (Secrets { intake_token, smtp_password }, faults)
+    let channel = |channel: &ChannelSettings, faults: &mut Vec<Diagnostic>| {
+        let url = file_secret(&channel.url_file, faults);
+        let key = channel.secret_file.as_deref().map(|file| file_secret(file, faults));
+        Some((url?, key.flatten()))
+    };
+    let channels = settings.notify.channels.iter().filter_map(|row| channel(row, &mut faults)).collect();
+    (Secrets { intake_token, smtp_password, channels }, faults)
 }
 
 fn one(environment: &Environment, variable: Variable, file: Option<&Path>, faults: &mut Vec<Diagnostic>) -> Option<Secret> {
@@ -76,7 +84,10 @@ fn one(environment: &Environment, variable: Variable, file: Option<&Path>, fault
         ));
         return Some(Secret::new(value.to_owned()));
     }
-    let file = file?;
+    file_secret(file?, faults)
+}
+
+fn file_secret(file: &Path, faults: &mut Vec<Diagnostic>) -> Option<Secret> {
     match of_file(file) {
         Ok(secret) => {
             faults.extend(open_to_others(file));

@@ -241,11 +241,26 @@ pub struct NotifySettings {
     pub outbox_dir: PathBuf,
     /// Mail relay; there if `transport` is [`Transport::Smtp`].
     pub smtp: Option<SmtpSettings>,
+    /// `[[notify.channel]]`: how channels of the policy other than mail are reached.
+    pub channels: Vec<ChannelSettings>,
+}
+
+/// `[[notify.channel]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelSettings {
+    /// Key of the channel in the policy.
+    pub id: String,
+    /// File with the address alone: for Slack and Teams the address is the key.
+    pub url_file: PathBuf,
+    /// File with the signing key.
+    pub secret_file: Option<PathBuf>,
+    /// Hosts that may be in private networks or without TLS.
+    pub private_hosts: Vec<String>,
 }
 
 impl Default for NotifySettings {
     fn default() -> Self {
-        Self { transport: Transport::default(), outbox_dir: "var/outbox".into(), smtp: None }
+        Self { transport: Transport::default(), outbox_dir: "var/outbox".into(), smtp: None, channels: vec![] }
     }
 }
 

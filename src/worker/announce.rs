@@ -6,9 +6,11 @@
 
 use crate::case::intents::{Attempt, UNSURE_PAUSE};
 use crate::case::{CaseRecord, Intent};
-use crate::edge::metrics::labels::AlertOutcome;
+use crate::edge::metrics::labels::{AlertChannel, AlertOutcome};
 use crate::edge::notify::render::render;
 use crate::edge::notify::{Outcome, Reason};
+use crate::policy::Policy;
+use crate::policy::people::ChannelKind;
 use crate::store::record::{self, Change};
 use crate::store::{Key, StoreError};
 use crate::worker::enroll::{case_key, read_cases};
@@ -18,6 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -43,7 +46,7 @@ pub const SENDS_MAX: usize = 8;
 pub async fn run(worker: Arc<Worker>, stop: CancellationToken) {
     let mut due = Due::default();
     let tasks = TaskTracker::new();
-    let permits = Arc::new(Semaphore::new(SENDS_MAX));
+    let permits = Arc::new(Permits::new(&worker.policy));
     let mut next_scan = Timestamp::UNIX_EPOCH;
     let mut recovered = false;
     while !stop.is_cancelled() {
@@ -71,6 +74,24 @@ pub async fn run(worker: Arc<Worker>, stop: CancellationToken) {
     }
     tasks.close();
     tasks.wait().await;
+}
+
+/// Alerts that may be under way at once, per channel: one that stalls must not use up the others' share.
+struct Permits {
+    channels: BTreeMap<String, Semaphore>,
+    other: Semaphore,
+}
+
+impl Permits {
+    fn new(policy: &Policy) -> Self {
+        let channels = policy.channels.iter().map(|channel| (channel.id.clone(), Semaphore::new(SENDS_MAX))).collect();
+        Self { channels, other: Semaphore::new(SENDS_MAX) }
+    }
+
+    /// A channel that the policy has lost since is shared with the other lost ones.
+    fn of(&self, channel: &str) -> &Semaphore {
+        self.channels.get(channel).unwrap_or(&self.other)
+    }
 }
 
 /// When to look at which case.
@@ -127,19 +148,20 @@ impl Worker {
     }
 
     /// Climbs the ladders of one case; answers the alerts that are due now.
-    async fn climb(&self, key: &Key) -> Result<Vec<u32>, StoreError> {
-        self.change::<CaseRecord, Vec<u32>>(key, |case| {
+    async fn climb(&self, key: &Key) -> Result<Vec<(u32, String)>, StoreError> {
+        self.change::<CaseRecord, Vec<(u32, String)>>(key, |case| {
             let Some(mut case) = case else { return Change::Keep(vec![]) };
             let now = Timestamp::now();
             let changed = case.advance(&self.policy, now);
-            let due = case.due(now);
+            let channel = |number: u32| case.intent(number).map(|intent| (number, intent.to.channel.clone()));
+            let due = case.due(now).into_iter().filter_map(channel).collect();
             if changed { Change::Write(case, due) } else { Change::Keep(due) }
         })
         .await
     }
 
     /// Sends what is due in one case.
-    async fn announce(self: Arc<Self>, key: &Key, permits: &Semaphore) {
+    async fn announce(self: Arc<Self>, key: &Key, permits: &Arc<Permits>) {
         let numbers = match self.climb(key).await {
             Ok(numbers) => numbers,
             Err(error) => {
@@ -147,13 +169,18 @@ impl Worker {
                 return;
             }
         };
-        for number in numbers {
-            let Ok(_permit) = permits.acquire().await else { return };
-            if let Err(error) = self.send(key, number).await {
-                tracing::error!(%error, "an alert could not be recorded; the next scan tries again");
-                return;
-            }
+        // Side by side: a mail server that stalls must not keep the pager silent.
+        let mut sends = JoinSet::new();
+        for (number, channel) in numbers {
+            let (worker, permits, key) = (Arc::clone(&self), Arc::clone(permits), key.clone());
+            sends.spawn(async move {
+                let Ok(_permit) = permits.of(&channel).acquire().await else { return };
+                if let Err(error) = worker.send(&key, number).await {
+                    tracing::error!(%error, "an alert could not be recorded; the next scan tries again");
+                }
+            });
         }
+        sends.join_all().await;
         if let Ok(Some((case, _))) = record::load::<CaseRecord>(&*self.store, key).await {
             self.touch(case);
         }
@@ -174,7 +201,7 @@ impl Worker {
         let Some((case, intent)) = begun else { return Ok(()) };
         let outgoing = render(&case, &intent, &self.policy);
         let outcome = self.notifier.send(&outgoing).await;
-        self.metrics.alert(self.channel, label_of(outcome));
+        self.metrics.alert(self.label(&intent.to.channel), label_of(outcome));
         self.metrics.alert_delay(Duration::try_from(Timestamp::now().duration_since(intent.due_at)).unwrap_or_default());
         self.record_send(key, number, &attempt_of(outcome)).await?;
         if outcome == Outcome::Sent {
@@ -186,6 +213,12 @@ impl Worker {
             tracing::warn!(case = %case.id, step = intent.step.id(), to = %intent.to.person, ?outcome, "alert not sent");
         }
         Ok(())
+    }
+
+    /// What a channel of the policy is in metrics.
+    fn label(&self, channel: &str) -> AlertChannel {
+        let is_mail = self.policy.channels.iter().all(|known| known.id != channel || known.kind == ChannelKind::Mail);
+        if is_mail || self.channel == AlertChannel::Outbox { self.channel } else { AlertChannel::Webhook }
     }
 
     /// Records the outcome of a send. Tried hard: an outcome that is lost means that a person is told twice.

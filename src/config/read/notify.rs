@@ -2,7 +2,7 @@
 
 use crate::config::environment::Variable;
 use crate::config::layers::{Given, Section};
-use crate::config::settings::{NotifySettings, SMTP_TIMEOUT_DEFAULT, SmtpSecurity, SmtpSettings, Transport};
+use crate::config::settings::{ChannelSettings, NotifySettings, SMTP_TIMEOUT_DEFAULT, SmtpSecurity, SmtpSettings, Transport};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -32,8 +32,25 @@ pub(in crate::config) fn notify(section: &Section<'_>) -> NotifyGiven {
         transport: transport.map_or(default.transport, |given| given.value),
         outbox_dir: outbox_dir.as_ref().map_or(default.outbox_dir, |given| PathBuf::from(&given.value)),
         smtp,
+        channels: channels(section),
     };
     NotifyGiven { settings, outbox_dir }
+}
+
+/// `[[notify.channel]]`, each id once.
+fn channels(section: &Section<'_>) -> Vec<ChannelSettings> {
+    let mut found: Vec<ChannelSettings> = vec![];
+    for row in section.rows("channel") {
+        let (id, url_file) = (row.filled_required("id"), row.filled_required("url_file"));
+        let secret_file = row.filled("secret_file", None).map(|given| PathBuf::from(given.value));
+        let private_hosts = row.texts("private_hosts").into_iter().map(|given| given.value).collect();
+        let (Some(id), Some(url_file)) = (id, url_file) else { continue };
+        if found.iter().any(|known| known.id == id.value) {
+            section.reader().error(&id, "config.channel", format!("channel `{}` twice", id.value), "named before", "keep one of them");
+        }
+        found.push(ChannelSettings { id: id.value, url_file: PathBuf::from(url_file.value), secret_file, private_hosts });
+    }
+    found
 }
 
 /// Every key is read and checked even where no host is given, so that faults show before the transport is switched.

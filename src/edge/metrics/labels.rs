@@ -88,6 +88,8 @@ label! {
         Outbox = "outbox";
         /// Mail.
         Smtp = "smtp";
+        /// Signed webhook, Slack, Teams.
+        Webhook = "webhook";
     }
 }
 

@@ -10,6 +10,8 @@ pub mod html;
 pub mod outbox;
 pub mod render;
 pub mod smtp;
+pub mod switchboard;
+pub mod webhook;
 
 /// An alert ready to leave.
 #[derive(Debug, Clone, PartialEq, Eq)]

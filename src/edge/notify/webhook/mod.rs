@@ -1,0 +1,129 @@
+//! Alerts over HTTPS: a signed webhook, Slack, Teams.
+//!
+//! What leaves is number, level, kind and deadline: no word of the customer, no name. Signed as Standard Webhooks asks:
+//! `webhook-id` stays the same over all attempts. Redirects are never followed, the address that was checked is the address
+//! that is connected to, and the answer's body is not needed.
+
+use crate::edge::notify::webhook::wire::Answer;
+use crate::edge::notify::{Notifier, Outcome, Outgoing, Reason};
+use async_trait::async_trait;
+use data_encoding::BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use std::fmt;
+use std::time::Duration;
+
+pub mod guard;
+mod wire;
+
+/// A whole exchange, from the name lookup to the status line: a pager that needs longer has missed its purpose.
+pub const EXCHANGE_MAX: Duration = Duration::from_secs(10);
+
+/// How the body looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Our own fields.
+    Plain,
+    /// Slack incoming webhook.
+    Slack,
+    /// Teams workflow: an adaptive card.
+    Teams,
+}
+
+/// Where to, and with which key.
+#[derive(Clone)]
+pub struct Target {
+    /// The address; a secret for Slack and Teams.
+    pub url: String,
+    /// The signing key, `whsec_` and base64, or plain text.
+    pub secret: Option<String>,
+    /// Hosts that may be in private networks, or be reached without TLS.
+    pub private_hosts: Vec<String>,
+    /// How the body looks.
+    pub shape: Shape,
+}
+
+/// A webhook.
+#[derive(Clone)]
+pub struct Webhook {
+    place: guard::Place,
+    secret: Option<Vec<u8>>,
+    shape: Shape,
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook").field("shape", &self.shape).finish_non_exhaustive()
+    }
+}
+
+impl Webhook {
+    /// Checks the address as far as it can be without a network.
+    pub fn new(target: &Target) -> Result<Self, guard::Forbidden> {
+        let place = guard::Place::parse(&target.url, &target.private_hosts)?;
+        let secret = target.secret.as_ref().map(|text| key(text));
+        Ok(Self { place, secret, shape: target.shape })
+    }
+
+    fn body(&self, alert: &Outgoing) -> Value {
+        let subject = &alert.subject;
+        match self.shape {
+            Shape::Plain => json!({
+                "type": "alert", "id": alert.message_id, "to": alert.to.address, "summary": subject, "thread": alert.thread_id,
+            }),
+            Shape::Slack => json!({ "text": subject.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;") }),
+            Shape::Teams => json!({
+                "type": "message",
+                "attachments": [{
+                    "contentType": "application/vnd.microsoft.card.adaptive",
+                    "content": {
+                        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
+                        "body": [{ "type": "TextBlock", "text": subject, "wrap": true, "weight": "bolder" }],
+                    },
+                }],
+            }),
+        }
+    }
+}
+
+/// The bytes of a key: Standard Webhooks writes them as base64 behind `whsec_`.
+fn key(text: &str) -> Vec<u8> {
+    text.strip_prefix("whsec_").and_then(|coded| BASE64.decode(coded.as_bytes()).ok()).unwrap_or_else(|| text.as_bytes().to_vec())
+}
+
+/// `v1,` and the base64 of HMAC-SHA256 over id, time and body.
+pub fn signature(secret: &[u8], id: &str, seconds: i64, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+    mac.update(format!("{id}.{seconds}.").as_bytes());
+    mac.update(body);
+    format!("v1,{}", BASE64.encode(&mac.finalize().into_bytes()))
+}
+
+#[async_trait]
+impl Notifier for Webhook {
+    async fn send(&self, alert: &Outgoing) -> Outcome {
+        let (body, seconds) = (self.body(alert).to_string(), Timestamp::now().as_second());
+        let mut headers = vec![("webhook-id", alert.message_id.clone()), ("webhook-timestamp", seconds.to_string())];
+        if let Some(secret) = &self.secret {
+            headers.push(("webhook-signature", signature(secret, &alert.message_id, seconds, body.as_bytes())));
+        }
+        match tokio::time::timeout(EXCHANGE_MAX, wire::post(&self.place, &headers, body)).await {
+            Ok(Ok(answer)) => outcome(answer),
+            Ok(Err(fault)) => fault.outcome(),
+            Err(_) => Outcome::Transient { reason: Reason::Timeout, slow_down: false },
+        }
+    }
+}
+
+fn outcome(answer: Answer) -> Outcome {
+    match answer.status {
+        200..=299 => Outcome::Sent,
+        429 | 503 => Outcome::Transient { reason: Reason::Busy, slow_down: true },
+        408 | 425 | 500..=599 => Outcome::Transient { reason: Reason::Busy, slow_down: false },
+        401 | 403 => Outcome::ChannelBroken { reason: Reason::Authentication },
+        // A redirect would lead where nobody has checked; anything else needs a person, too.
+        _ => Outcome::ChannelBroken { reason: Reason::Refused },
+    }
+}

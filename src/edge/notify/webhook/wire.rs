@@ -1,0 +1,91 @@
+//! One request on one connection to an address that was checked. No pool, no redirects, no proxy.
+
+use crate::edge::notify::webhook::guard::Place;
+use crate::edge::notify::{Outcome, Reason};
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// What the other side said.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answer {
+    /// HTTP status.
+    pub(crate) status: u16,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The name does not resolve, or nobody listens.
+    Connection,
+    /// The name leads to a network that is not allowed.
+    Forbidden,
+    /// TLS failed.
+    Tls,
+    /// The request was handed over, the answer is missing.
+    Cut,
+}
+
+impl Fault {
+    pub(crate) const fn outcome(self) -> Outcome {
+        match self {
+            Self::Connection => Outcome::Transient { reason: Reason::Connection, slow_down: false },
+            Self::Forbidden => Outcome::ChannelBroken { reason: Reason::Refused },
+            Self::Tls => Outcome::Transient { reason: Reason::Tls, slow_down: false },
+            Self::Cut => Outcome::Transient { reason: Reason::MaybeSent, slow_down: false },
+        }
+    }
+}
+
+/// Sends and waits for the status line. Bounded in time by the caller.
+pub(crate) async fn post(place: &Place, headers: &[(&'static str, String)], body: String) -> Result<Answer, Fault> {
+    let address = checked(place).await?;
+    let stream = TcpStream::connect(address).await.map_err(|_| Fault::Connection)?;
+    if !place.is_secure {
+        return exchange(stream, place, headers, body).await;
+    }
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|_| Fault::Tls)?;
+    let config = builder.with_root_certificates(roots).with_no_client_auth();
+    let name = ServerName::try_from(place.host.clone()).map_err(|_| Fault::Tls)?;
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|_| Fault::Tls)?;
+    exchange(stream, place, headers, body).await
+}
+
+/// The first allowed address of the host; a host with any forbidden address is not trusted at all.
+async fn checked(place: &Place) -> Result<SocketAddr, Fault> {
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((place.host.as_str(), place.port)).await.map_err(|_| Fault::Connection)?.collect();
+    if found.iter().any(|address| !place.allows(address.ip())) {
+        return Err(Fault::Forbidden);
+    }
+    found.into_iter().next().ok_or(Fault::Connection)
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    place: &Place,
+    headers: &[(&'static str, String)],
+    body: String,
+) -> Result<Answer, Fault> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|_| Fault::Connection)?;
+    let driver = tokio::spawn(connection);
+    let mut request = Request::post(&place.path)
+        .header(header::HOST, place.host.as_str())
+        .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
+        .header(header::USER_AGENT, concat!("mimamori/", env!("CARGO_PKG_VERSION")));
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    let request = request.body(Body::from(body)).map_err(|_| Fault::Connection)?;
+    let answer = sender.send_request(request).await;
+    driver.abort();
+    let status: StatusCode = answer.map_err(|_| Fault::Cut)?.status();
+    Ok(Answer { status: status.as_u16() })
+}
