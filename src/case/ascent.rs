@@ -3,7 +3,7 @@
 //! The record holds one climb per track. Whatever fires becomes intents in the same change of the record, so that a
 //! rung is never half told and never told twice.
 
-use crate::case::intents::{after, cancel, push, refresh};
+use crate::case::intents::{cancel, push, refresh};
 use crate::case::transitions::MACHINE;
 use crate::case::{CaseRecord, CaseState, Happening, Step};
 use crate::policy::climb::{Climb, SkipReason};
@@ -119,7 +119,7 @@ impl CaseRecord {
             }
             let ladder = self.ladder(*track, policy);
             if let Some(climb) = self.climbs.get_mut(track) {
-                climb.due = climb.due.max(after(now, ladder.gap(climb.next.saturating_sub(1))));
+                climb.due = climb.due.max(policy.wait(ladder, now, ladder.gap(climb.next.saturating_sub(1))));
             }
         }
     }

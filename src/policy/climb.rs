@@ -7,9 +7,8 @@
 use crate::policy::people::Recipient;
 use crate::policy::route::Facts;
 use crate::policy::{Ladder, Policy};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// Longest chain of substitutes that is followed; the reader refuses loops, this bounds the walk.
 const SUBSTITUTES_MAX: usize = 8;
@@ -87,7 +86,7 @@ impl Climb {
     /// At the foot of the ladder that serves these facts.
     pub fn start(policy: &Policy, facts: &Facts, now: Timestamp) -> Self {
         let ladder = policy.ladder_for(facts);
-        Self { ladder: ladder.id.clone(), started_at: now, next: 0, due: after(now, ladder.moment(0).after) }
+        Self { ladder: ladder.id.clone(), started_at: now, next: 0, due: policy.wait(ladder, now, ladder.moment(0).after) }
     }
 
     /// The ladder; where the policy has changed and does not know it any more, the one that serves now.
@@ -115,7 +114,7 @@ impl Climb {
             if calls.is_empty() && !moment.is_final {
                 continue;
             }
-            self.due = after(now, ladder.gap(number));
+            self.due = policy.wait(ladder, now, ladder.gap(number));
             let (rung, is_repeat, is_final) = (moment.rung, moment.is_repeat, moment.is_final);
             return Some(Fired { moment: number, rung, is_repeat, is_final, calls, skipped, deadline: self.due });
         }
@@ -202,8 +201,4 @@ fn skip(skipped: &mut Vec<Skip>, name: &str, why: SkipReason) {
     if !skipped.contains(&skip) {
         skipped.push(skip);
     }
-}
-
-fn after(at: Timestamp, pause: Duration) -> Timestamp {
-    at.saturating_add(SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
 }

@@ -16,6 +16,8 @@ pub struct Ladder {
     pub finally: Finally,
     /// Teams or people of whom each must acknowledge; empty: anybody may, for all.
     pub acknowledge_by: Vec<String>,
+    /// Key of the working hours in which its time counts; none: always.
+    pub hours: Option<String>,
     /// A case that was taken and not touched for so long comes back.
     pub return_after: Duration,
     /// What the company's manual says to do now, at most three lines.
@@ -73,6 +75,7 @@ impl Ladder {
         rungs: Vec<Rung>,
         finally: Finally,
         acknowledge_by: Vec<String>,
+        hours: Option<String>,
         return_after: Duration,
         advice: Vec<String>,
     ) -> Self {
@@ -86,7 +89,7 @@ impl Ladder {
         // Where a repeat and a new rung meet, the new rung speaks first; what the end says, nobody needs to hear before it twice.
         moments.retain(|(after, _, is_repeat)| !is_repeat || *after < finally.after);
         moments.sort_by_key(|(after, index, is_repeat)| (*after, *is_repeat, *index));
-        Self { id, rungs, finally, acknowledge_by, return_after, advice, moments }
+        Self { id, rungs, finally, acknowledge_by, hours, return_after, advice, moments }
     }
 
     /// The n-th point, counted from 0. There is one for every number.

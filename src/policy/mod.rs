@@ -9,15 +9,21 @@ use crate::model::digest::Digest;
 use crate::model::severity::{Lane, Level};
 use crate::model::verdict::Verdict;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
+pub mod calendar;
 pub mod climb;
+pub mod hours;
 pub mod ladder;
 pub mod people;
 pub mod read;
 pub mod route;
 pub mod timeline;
 
+pub use crate::policy::calendar::Calendar;
+pub use crate::policy::hours::Hours;
 pub use crate::policy::ladder::Ladder;
 pub use crate::policy::people::{Channel, Person, Recipient, Team};
 pub use crate::policy::route::{Facts, Route};
@@ -101,6 +107,10 @@ pub struct Policy {
     pub people: Vec<Person>,
     /// Groups, in the order of their keys.
     pub teams: Vec<Team>,
+    /// Days on which nobody works.
+    pub calendar: Calendar,
+    /// Working hours, in the order of their keys.
+    pub hours: Vec<Hours>,
     /// Ladders, in the order of their keys.
     pub ladders: Vec<Ladder>,
     /// Routes in the order of the file; the first that fits serves.
@@ -171,6 +181,15 @@ impl Policy {
     /// The ladder of that key.
     pub fn ladder(&self, id: &str) -> Option<&Ladder> {
         self.ladders.iter().find(|ladder| ladder.id == id)
+    }
+
+    /// When a wait on that ladder ends: where it has working hours, only they count. Never early; where no open hour is in
+    /// sight, the clock on the wall decides, because late is worse than at night.
+    pub fn wait(&self, ladder: &Ladder, from: Timestamp, wait: Duration) -> Timestamp {
+        let hours = ladder.hours.as_ref().and_then(|id| self.hours.iter().find(|hours| hours.id == *id));
+        let counted = hours.and_then(|hours| hours.after(from, wait, &self.calendar, &self.time_zone));
+        counted
+            .unwrap_or_else(|| from.saturating_add(SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX))
     }
 
     /// The person of that key.

@@ -20,6 +20,7 @@ mod figures;
 mod gate;
 mod guidance;
 mod hostile;
+mod hours;
 mod house;
 mod http;
 mod inflect;

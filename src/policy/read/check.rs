@@ -111,6 +111,17 @@ fn urgent_ladders_are_safe(root: &Table<'_>, policy: &Policy, ladders: &[At<Ladd
         collect(&policy.routes, &facts, &mut urgent);
     }
     for ladder in ladders.iter().filter(|ladder| urgent.contains(ladder.it.id.as_str())) {
+        if let Some(hours) = &ladder.it.hours {
+            let title = format!("urgent ladder `{}` sleeps", ladder.it.id);
+            let label = format!("its time counts only in the hours `{hours}`");
+            root.faults().error(
+                "policy.urgent",
+                ladder.span.clone(),
+                title,
+                label,
+                "remove `hours`, or give urgent cases a ladder of their own",
+            );
+        }
         let Some(first) = ladder.it.rungs.first() else { continue };
         let people = policy.members(&first.to);
         let used = first.by.iter().filter(|way| people.iter().any(|id| policy.person(id).is_some_and(|one| one.reach.contains_key(*way))));

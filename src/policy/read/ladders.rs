@@ -43,12 +43,14 @@ fn ladder(key: Placed<String>, table: &Table<'_>, names: &Names) -> At<Ladder> {
         table.faults().error("policy.ends-nowhere", key.span.clone(), title, "no `finally`", help);
     }
     let acknowledge_by = callees(table, "acknowledge_by", names);
+    let ids = names.hours.iter().map(String::as_str);
+    let hours = table.text("hours").and_then(|given| known(table.faults(), "policy.unknown-hours", "set of hours", given, ids));
     let return_after = minutes(table, "return_after_minutes", 1).unwrap_or(from_minutes(RETURN_MINUTES_DEFAULT));
     let advice = advice(table);
     table.finish();
     let nobody = Finally { to: vec![], by: vec![], after: last, every: from_minutes(1) };
     let rungs = rungs.into_iter().map(|rung| rung.it).collect();
-    At { span: key.span, it: Ladder::new(key.value, rungs, finally.unwrap_or(nobody), acknowledge_by, return_after, advice) }
+    At { span: key.span, it: Ladder::new(key.value, rungs, finally.unwrap_or(nobody), acknowledge_by, hours, return_after, advice) }
 }
 
 fn in_order(table: &Table<'_>, rungs: &[At<Rung>]) {

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use std::ops::Range;
 
 mod check;
+mod hours;
 mod ladders;
 mod people;
 mod routes;
@@ -51,7 +52,8 @@ fn root_table(root: &Table<'_>, source: &SourceText) -> Option<Policy> {
     let channels = people::channels(root);
     let people = people::people(root, &channels, &domains);
     let teams = people::teams(root, &people);
-    let names = people::names(&channels, &people, &teams);
+    let (calendar, hours) = (hours::calendar(root), hours::hours(root));
+    let names = people::names(&channels, &people, &teams, &hours);
     let ladders = ladders::ladders(root, &names);
     let care_desks = root.table("care").map(|table| texts(&table, "desks")).unwrap_or_default();
     let routes = routes::routes(root, &ladders);
@@ -65,6 +67,8 @@ fn root_table(root: &Table<'_>, source: &SourceText) -> Option<Policy> {
         channels: channels.into_iter().map(|channel| channel.it).collect(),
         people: people.into_iter().map(|person| person.it).collect(),
         teams: teams.into_iter().map(|team| team.it).collect(),
+        calendar,
+        hours: hours.into_iter().map(|hours| hours.it).collect(),
         ladders: vec![],
         routes: vec![],
         care_desks,

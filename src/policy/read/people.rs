@@ -1,6 +1,7 @@
 //! `[channels]`, `[people]`, `[teams]`.
 
 use crate::model::severity::Category;
+use crate::policy::hours::Hours;
 use crate::policy::people::{Absence, Channel, ChannelKind, Person, Team};
 use crate::policy::read::{At, address, date, known, missing, one_line};
 use crate::sheet::{Placed, Table};
@@ -13,14 +14,17 @@ pub(crate) struct Names {
     pub(crate) callees: Vec<String>,
     /// Keys of channels.
     pub(crate) channels: Vec<String>,
+    /// Keys of working hours.
+    pub(crate) hours: Vec<String>,
 }
 
 /// Collects the names.
-pub(crate) fn names(channels: &[At<Channel>], people: &[At<Person>], teams: &[At<Team>]) -> Names {
+pub(crate) fn names(channels: &[At<Channel>], people: &[At<Person>], teams: &[At<Team>], hours: &[At<Hours>]) -> Names {
     let of_people = people.iter().map(|person| person.it.id.clone());
     Names {
         callees: of_people.chain(teams.iter().map(|team| team.it.id.clone())).collect(),
         channels: channels.iter().map(|channel| channel.it.id.clone()).collect(),
+        hours: hours.iter().map(|hours| hours.it.id.clone()).collect(),
     }
 }
 
