@@ -11,12 +11,14 @@ use crate::diag::{Diagnostic, Grave, SourceText};
 use crate::edge::embedded::{Embedded, Options};
 use crate::edge::http::health::{Component, Health, Phase};
 use crate::edge::metrics::Metrics;
+use crate::edge::notify::render::Ways;
 use crate::edge::spool::{Spool, SpoolTarget};
 use crate::engine::Engine;
 use crate::model::ids::{QueueName, Tenant};
 use crate::policy::people::ChannelKind;
 use crate::policy::{Channel, Policy};
 use crate::store::{Queue, Store};
+use crate::worker::desk::Desk;
 use crate::worker::{AlertListener, Engines, Parts, Worker};
 use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeMap;
@@ -274,11 +276,15 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
     metrics.lexicons(&profiles.digests());
     let health = Arc::new(Health::new());
     let (channel, notifier) = transport::notifier(&settings.notify, &secrets, &policy)?;
+    let desk = Arc::new(Desk::new(Arc::clone(&backend.store), Arc::clone(&policy)));
+    desk.apply_leavers(&policy).await.context("cannot read who left")?;
+    let ways = Ways { base_url: settings.ack.base_url.clone(), reply_address: settings.ack.reply_address.clone() };
     let worker = Arc::new(Worker::new(Parts {
         store: Arc::clone(&backend.store),
         queue: Arc::clone(&backend.queue),
         engines: profiles,
-        policy,
+        desk: Arc::clone(&desk),
+        ways,
         decode: settings.intake.decode.clone(),
         ledger: settings.ledger,
         channel,
@@ -288,7 +294,7 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
         concurrency: settings.worker.concurrency(),
         on_alert,
     }));
-    let servers = watch::serve(&settings, &secrets, &backend, &metrics, &health, &stop).await?;
+    let servers = watch::serve(&settings, &secrets, &backend, &desk, &metrics, &health, &stop).await?;
     let target =
         SpoolTarget { queue: Arc::clone(&backend.queue), metrics: Arc::clone(&metrics), message_bytes: settings.limits.message_bytes };
     let folder = &settings.intake.spool.dir;
@@ -302,9 +308,9 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
         };
         spool.run(spool_stop, report).await;
     }));
-    others.push(tokio::spawn(watch::gauges(Arc::clone(&worker), Arc::clone(&metrics), Arc::clone(&health), stop.clone())));
+    others.push(tokio::spawn(watch::gauges(Arc::clone(&worker), policy, Arc::clone(&metrics), Arc::clone(&health), stop.clone())));
     let work = tokio::spawn(Arc::clone(&worker).run(stop.clone()));
-    announce_start(&settings, &worker.policy, &servers.app, &servers.ops, &health);
+    announce_start(&settings, &worker.policy(), &servers.app, &servers.ops, &health);
     health.enter(Phase::Running);
     health.working(Component::Store);
     Ok(Running { worker, backend, app_address: servers.app, ops_address: servers.ops, stop, health, work, others, _lock: lock })

@@ -3,13 +3,17 @@
 use crate::app::Backend;
 use crate::config::secret::Secrets;
 use crate::config::settings::Settings;
+use crate::edge::http::ack::{self, AckState};
 use crate::edge::http::app::AppState;
+use crate::edge::http::desk::CaseDesk;
 use crate::edge::http::health::{Component, Health, STALLED_AFTER};
 use crate::edge::http::ops::OpsState;
 use crate::edge::http::request::IntakeToken;
 use crate::edge::http::{app, ops, server};
 use crate::edge::metrics::Metrics;
+use crate::policy::Policy;
 use crate::worker::Worker;
+use crate::worker::desk::Desk;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use std::net::SocketAddr;
@@ -64,17 +68,21 @@ pub async fn serve(
     settings: &Settings,
     secrets: &Secrets,
     backend: &Backend,
+    desk: &Arc<Desk>,
     metrics: &Arc<Metrics>,
     health: &Arc<Health>,
     stop: &CancellationToken,
 ) -> Result<Servers> {
+    let token = secrets.intake_token.as_ref().map(|secret| IntakeToken::new(secret.reveal()));
+    let ack_router = ack::router(AckState { desk: Arc::clone(desk) as Arc<dyn CaseDesk>, token: token.clone() });
     let app_router = app::router(AppState {
         queue: Arc::clone(&backend.queue),
         metrics: Arc::clone(metrics),
-        token: secrets.intake_token.as_ref().map(|secret| IntakeToken::new(secret.reveal())),
+        token,
         message_bytes: settings.limits.message_bytes,
         body_timeout: app::BODY_TIMEOUT,
-    });
+    })
+    .merge(ack_router);
     let ops_router = ops::router(OpsState { health: Arc::clone(health), metrics: Arc::clone(metrics) });
     let (app_wanted, ops_wanted) = (settings.intake.http.listen, settings.ops.listen);
     let app_listener =
@@ -94,11 +102,17 @@ pub async fn serve(
 }
 
 /// Refreshes gauges and probes every second, while both loops of the worker turn.
-pub async fn gauges(worker: Arc<Worker>, metrics: Arc<Metrics>, health: Arc<Health>, stop: CancellationToken) {
+pub async fn gauges(worker: Arc<Worker>, policy: Arc<Policy>, metrics: Arc<Metrics>, health: Arc<Health>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let now = Timestamp::now();
         if worker.pulse().age(now) < STALLED_AFTER {
             health.tick();
+        }
+        // Who left is told nothing any more within a second, whichever process was told so.
+        match worker.desk.apply_leavers(&policy).await {
+            Ok(true) => tracing::info!("the policy changed: somebody left"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "who left cannot be read"),
         }
         match worker.queue.state().await {
             Ok(state) => {

@@ -12,9 +12,13 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 /// Starts the ladder of a track anew and fires what is due at once.
-pub(crate) fn start(case: &mut CaseRecord, track: Track, step: Step, policy: &Policy, now: Timestamp) {
+pub(crate) fn start(case: &mut CaseRecord, track: Track, step: Step, quiet: Option<&(Timestamp, String)>, policy: &Policy, now: Timestamp) {
     cancel(case, |intent| intent.track == track);
-    let climb = Climb::start(policy, &case.facts(track), now);
+    let mut climb = Climb::start(policy, &case.facts(track), now);
+    if let Some((until, why)) = quiet.filter(|(until, _)| *until > climb.due) {
+        climb.due = *until;
+        case.note(now, Happening::Silenced, MACHINE, why);
+    }
     case.climbs.insert(track, climb);
     climb_on(case, track, step, policy, now);
 }
@@ -71,7 +75,7 @@ impl CaseRecord {
         self.note(now, Happening::Returned, MACHINE, &by);
         self.open_again();
         for track in self.tracks.clone() {
-            start(self, track, Step::Returned, policy, now);
+            start(self, track, Step::Returned, None, policy, now);
         }
         true
     }
@@ -114,7 +118,7 @@ impl CaseRecord {
     pub(crate) fn resume(&mut self, tracks: &[Track], policy: &Policy, now: Timestamp) {
         for track in tracks {
             if !self.is_announced(*track) {
-                start(self, *track, Step::First, policy, now);
+                start(self, *track, Step::First, None, policy, now);
                 continue;
             }
             let ladder = self.ladder(*track, policy);

@@ -17,11 +17,16 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub mod ascent;
+pub mod hold;
 pub mod intents;
 pub mod people;
+pub mod sheet;
 pub mod summary;
+pub mod token;
 pub mod transitions;
 
+use crate::case::hold::Hold;
+use crate::case::sheet::Sheet;
 use crate::case::summary::Summary;
 
 /// Messages listed in a record; older ones leave the list but stay counted, and stay in the membership records.
@@ -80,6 +85,15 @@ pub struct CaseRecord {
     /// What a person found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judgement: Option<Judgement>,
+    /// Nobody should answer this customer yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// What people wrote down and ticked.
+    #[serde(default, skip_serializing_if = "Sheet::is_empty")]
+    pub sheet: Sheet,
+    /// Whether it is real.
+    #[serde(default, skip_serializing_if = "Occasion::is_real")]
+    pub occasion: Occasion,
     /// Alerts to send, being sent, sent.
     pub intents: Vec<Intent>,
     /// Number of the next intent.
@@ -88,6 +102,9 @@ pub struct CaseRecord {
     pub next_due: Option<Timestamp>,
     /// What happened, newest last, at most [`EVENTS_MAX`].
     pub events: Vec<CaseEvent>,
+    /// Number of the newest event, counted from 1 over the whole life of the case; older ones are in the history stream.
+    #[serde(default)]
+    pub event_count: u64,
     /// Version of the policy in force when it was opened or last raised.
     pub policy_version: String,
     /// Its digest.
@@ -142,6 +159,29 @@ impl CaseState {
     }
 }
 
+/// Whether a case is real, or made to see that the chain works.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Occasion {
+    /// Customers wrote.
+    #[default]
+    Real,
+    /// 【訓練】 the real ladder, outside the figures.
+    Drill,
+    /// 【到達確認】 everybody is told once and confirms.
+    Check {
+        /// Keys of the people who were told.
+        people: Vec<String>,
+    },
+}
+
+impl Occasion {
+    /// Customers wrote.
+    pub const fn is_real(&self) -> bool {
+        matches!(self, Self::Real)
+    }
+}
+
 /// A part of a shared acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
@@ -162,6 +202,9 @@ pub struct Judgement {
     pub at: Timestamp,
     /// Why.
     pub reason: String,
+    /// Who agreed, where one person is not enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconded: Option<String>,
 }
 
 /// Findings.
@@ -228,6 +271,11 @@ pub struct CaseEvent {
 pub enum Happening {
     Opened,
     Raised,
+    Flagged,
+    Silenced,
+    SheetFilled,
+    HoldSet,
+    HoldReleased,
     AlertSent,
     AlertRetried,
     AlertFailed,
@@ -242,11 +290,40 @@ pub enum Happening {
 }
 
 impl Happening {
+    /// The id used in the history and in events to other systems.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Raised => "raised",
+            Self::Flagged => "flagged",
+            Self::Silenced => "silenced",
+            Self::SheetFilled => "sheet_filled",
+            Self::HoldSet => "hold_set",
+            Self::HoldReleased => "hold_released",
+            Self::AlertSent => "alert_sent",
+            Self::AlertRetried => "alert_retried",
+            Self::AlertFailed => "alert_failed",
+            Self::PassedOver => "passed_over",
+            Self::Acknowledged => "acknowledged",
+            Self::PartlyAcknowledged => "partly_acknowledged",
+            Self::HandedOver => "handed_over",
+            Self::Returned => "returned",
+            Self::Judged => "judged",
+            Self::Noted => "noted",
+            Self::Closed => "closed",
+        }
+    }
+
     /// The Japanese name shown to people.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Opened => "発生",
             Self::Raised => "レベル上昇",
+            Self::Flagged => "担当者の申出",
+            Self::Silenced => "通知の停止中",
+            Self::SheetFilled => "対応記録",
+            Self::HoldSet => "返信保留",
+            Self::HoldReleased => "返信保留の解除",
             Self::AlertSent => "通知済み",
             Self::AlertRetried => "通知再試行",
             Self::AlertFailed => "通知失敗",
@@ -382,6 +459,12 @@ impl CaseRecord {
             categories: self.categories.clone(),
             lanes: self.lanes.clone(),
         }
+    }
+
+    /// Events after number `seen` that the record still holds, with their numbers.
+    pub fn events_after(&self, seen: u64) -> impl Iterator<Item = (u64, &CaseEvent)> {
+        let first = self.event_count.saturating_sub(self.events.len() as u64) + 1;
+        (first..).zip(&self.events).filter(move |(n, _)| *n > seen)
     }
 
     /// The newest message's channel.

@@ -2,7 +2,8 @@
 
 use crate::case::intents::{after, cancel, refresh};
 use crate::case::transitions::bounded;
-use crate::case::{CaseRecord, CaseState, Finding, Happening, Judgement, Taken};
+use crate::case::{CaseRecord, CaseState, Finding, Happening, Judgement, Occasion, Taken};
+use crate::model::severity::Level;
 use crate::policy::Policy;
 use jiff::Timestamp;
 
@@ -23,6 +24,28 @@ pub enum Taking {
     },
     /// It was theirs already, or it is closed.
     Unchanged,
+}
+
+/// What a judgement did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judging {
+    /// It counts.
+    Stands,
+    /// A second person must say the same.
+    NeedsSecond,
+    /// The case is closed.
+    Closed,
+}
+
+/// What closing did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// It is closed.
+    Closed,
+    /// It was closed before.
+    Already,
+    /// A level 4 must be judged first.
+    NeedsJudgement,
 }
 
 impl Taking {
@@ -62,6 +85,7 @@ impl CaseRecord {
             }
         }
         self.note(now, Happening::Acknowledged, &name, "");
+        self.release(&name, "受領", now);
         self.state = CaseState::Acknowledged { by: name, at: now };
         self.touched(policy, now);
         cancel(self, |_| true);
@@ -71,6 +95,9 @@ impl CaseRecord {
 
     /// Every role that must acknowledge, over all ladders of the case.
     pub fn slots(&self, policy: &Policy) -> Vec<String> {
+        if let Occasion::Check { people } = &self.occasion {
+            return people.clone();
+        }
         let mut slots: Vec<String> = self.tracks.iter().flat_map(|track| self.ladder(*track, policy).acknowledge_by.clone()).collect();
         slots.sort_unstable();
         slots.dedup();
@@ -108,17 +135,34 @@ impl CaseRecord {
         true
     }
 
-    /// What a person found. The case goes on. False if it is closed.
-    pub fn judge(&mut self, finding: Finding, by: &str, reason: &str, policy: &Policy, now: Timestamp) -> bool {
+    /// What a person found. The case goes on. Saying that a level 4 is none needs two people; until the second agrees, it
+    /// stands as it was.
+    pub fn judge(&mut self, finding: Finding, by: &str, reason: &str, policy: &Policy, now: Timestamp) -> Judging {
         if self.state.is_closed() {
-            return false;
+            return Judging::Closed;
         }
         let (by, reason) = (bounded(by), bounded(reason));
+        let first = self.judgement.as_ref().filter(|known| known.finding == finding && known.by != by).map(|known| known.by.clone());
         self.note(now, Happening::Judged, &by, &format!("{}: {reason}", finding.name()));
-        self.judgement = Some(Judgement { finding, by, at: now, reason });
+        let judgement = match first {
+            // The second who says so agrees; the first one's words stay.
+            Some(first) => Judgement { by: first, seconded: Some(by.clone()), ..self.judgement.take().expect("just seen") },
+            None => Judgement { finding, by: by.clone(), at: now, reason, seconded: None },
+        };
+        let stands = self.stands(&judgement);
+        self.judgement = Some(judgement);
+        if stands {
+            self.release(&by, finding.name(), now);
+        }
         self.touched(policy, now);
         refresh(self);
-        true
+        if stands { Judging::Stands } else { Judging::NeedsSecond }
+    }
+
+    /// Whether a finding counts: lowering a level 4 needs two people.
+    fn stands(&self, judgement: &Judgement) -> bool {
+        let lowers = self.level == Level::Emergency && self.occasion.is_real() && judgement.finding == Finding::DoesNotApply;
+        !lowers || judgement.seconded.is_some()
     }
 
     /// Something a person wants to have on record. Allowed on a closed case, too.
@@ -128,17 +172,23 @@ impl CaseRecord {
         refresh(self);
     }
 
-    /// A named person closes the case, with a reason. False if it was closed already.
-    pub fn close(&mut self, by: &str, reason: &str, now: Timestamp) -> bool {
+    /// A named person closes the case, with a reason. A real level 4 must have been judged, and by two people if it was none.
+    pub fn close(&mut self, by: &str, reason: &str, now: Timestamp) -> Closing {
         if self.state.is_closed() {
-            return false;
+            return Closing::Already;
+        }
+        let is_grave = self.level == Level::Emergency && self.occasion.is_real();
+        let is_judged = self.judgement.as_ref().is_some_and(|known| known.finding != Finding::Undecided && self.stands(known));
+        if is_grave && !is_judged {
+            return Closing::NeedsJudgement;
         }
         let (by, reason) = (bounded(by), bounded(reason));
         self.note(now, Happening::Closed, &by, &reason);
+        self.release(&by, "終了", now);
         self.state = CaseState::Closed { by, at: now, reason };
         cancel(self, |_| true);
         refresh(self);
-        true
+        Closing::Closed
     }
 
     /// Somebody worked on a taken case: its return is put off.

@@ -2,8 +2,9 @@
 
 use crate::case::ascent::start;
 use crate::case::intents::refresh;
+use crate::case::sheet::Sheet;
 use crate::case::summary::Summary;
-use crate::case::{CaseEvent, CaseMessage, CaseRecord, CaseState, EVENTS_MAX, Happening, MESSAGES_MAX, Step};
+use crate::case::{CaseEvent, CaseMessage, CaseRecord, CaseState, EVENTS_MAX, Happening, MESSAGES_MAX, Occasion, Step};
 use crate::model::ids::{QueueName, Tenant};
 use crate::model::severity::{Category, Lane, Level};
 use crate::policy::{Policy, Track};
@@ -32,6 +33,18 @@ pub struct Joining {
     pub summaries: BTreeMap<Track, Summary>,
     /// Why it could not be judged (track `unchecked`).
     pub reason: Option<String>,
+    /// A person asks for help: told at once, even if the case already says it all. Who, and what they say.
+    pub asked: Option<(String, String)>,
+    /// Alerts that are not urgent wait until then: why, for people.
+    pub quiet: Option<(Timestamp, String)>,
+}
+
+impl Joining {
+    /// Until when this track is silenced: nothing urgent is, and nothing that a person asks for.
+    fn quiet_for(&self, case: &CaseRecord, track: Track) -> Option<&(Timestamp, String)> {
+        let may_wait = self.asked.is_none() && track == Track::Harassment && !case.facts(track).is_urgent();
+        self.quiet.as_ref().filter(|_| may_wait)
+    }
 }
 
 /// What joining changed.
@@ -70,10 +83,14 @@ impl CaseRecord {
             spared: BTreeSet::new(),
             return_at: None,
             judgement: None,
+            hold: None,
+            sheet: Sheet::default(),
+            occasion: Occasion::Real,
             intents: vec![],
             next_intent: 1,
             next_due: None,
             events: vec![],
+            event_count: 0,
             policy_version: policy.version.clone(),
             policy_digest: policy.digest(),
             opened_at: now,
@@ -98,7 +115,10 @@ impl CaseRecord {
         let announced = self.announce(joining, &new_tracks, risen && !first, grown, policy, now);
         if first {
             self.note(now, Happening::Opened, MACHINE, &format!("レベル{level}"));
-        } else if announced {
+        }
+        if let Some((by, words)) = &joining.asked {
+            self.note(now, Happening::Flagged, &bounded(by), words);
+        } else if announced && !first {
             self.note(now, Happening::Raised, MACHINE, &format!("レベル{}", self.level));
         }
         refresh(self);
@@ -133,9 +153,11 @@ impl CaseRecord {
         self.lanes.sort_unstable();
         self.lanes.dedup();
         for (track, summary) in &joining.summaries {
-            let graver = self.summaries.get(track).is_none_or(|known| risen || summary.level > known.level);
-            if graver {
-                self.summaries.insert(*track, summary.clone());
+            match self.summaries.get_mut(track) {
+                // What a person says stands before what the machine found.
+                Some(known) if joining.asked.is_some() => known.add_history(summary.level, summary.reasons.iter().cloned()),
+                Some(known) if !risen && summary.level <= known.level => {}
+                _ => _ = self.summaries.insert(*track, summary.clone()),
             }
             if !self.tracks.contains(track) {
                 self.tracks.push(*track);
@@ -147,7 +169,7 @@ impl CaseRecord {
     /// Starts the ladders that this message calls for; a case that was taken opens again, and the waits of its other tracks resume.
     fn announce(&mut self, joining: &Joining, new_tracks: &[Track], risen: bool, grown: bool, policy: &Policy, now: Timestamp) -> bool {
         let step = |track: Track| {
-            let raised = (risen && track == Track::Harassment) || grown;
+            let raised = (risen && track == Track::Harassment) || grown || joining.asked.is_some();
             let is_new = new_tracks.contains(&track);
             (is_new || raised).then_some(if is_new { Step::First } else { Step::Raised })
         };
@@ -160,12 +182,13 @@ impl CaseRecord {
             self.open_again();
         }
         for (track, step) in &rising {
-            start(self, *track, *step, policy, now);
+            start(self, *track, *step, joining.quiet_for(self, *track), policy, now);
         }
         if was_taken {
             let others = self.tracks.iter().copied().filter(|track| rising.iter().all(|(known, _)| known != track)).collect::<Vec<_>>();
             self.resume(&others, policy, now);
         }
+        self.hold_if_grave(policy, now);
         self.policy_version.clone_from(&policy.version);
         self.policy_digest = policy.digest();
         true
@@ -173,6 +196,7 @@ impl CaseRecord {
 
     pub(crate) fn note(&mut self, at: Timestamp, what: Happening, by: &str, detail: &str) {
         self.events.push(CaseEvent { at, what, by: by.to_owned(), detail: bounded(detail) });
+        self.event_count += 1;
         if self.events.len() > EVENTS_MAX {
             self.events.remove(0);
         }

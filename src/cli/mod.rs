@@ -11,11 +11,14 @@ pub mod case;
 pub mod config;
 pub mod dead;
 pub mod demo;
+mod desk;
+pub mod drill;
 pub mod eval;
 pub mod explain;
 pub mod input;
 pub mod lexicon;
 pub mod load;
+pub mod person;
 pub mod policy;
 pub mod run;
 pub mod submit;
@@ -131,7 +134,7 @@ enum Verb {
     Explain(explain::ExplainArguments),
     /// Measure against a labelled set: precision, recall, F1.
     Eval(eval::EvalArguments),
-    /// Cases: list, show, take, pass on, judge, note, close.
+    /// Cases: list, show, take, pass on, judge, note, close, flag, silence, export.
     #[command(subcommand)]
     Case(case::CaseVerb),
     /// Messages that could not be judged: list, show, replay.
@@ -140,6 +143,14 @@ enum Verb {
     /// The policy: check the file, simulate who would be told.
     #[command(subcommand)]
     Policy(policy::PolicyVerb),
+    /// People who left: disable, list.
+    #[command(subcommand)]
+    Person(person::PersonVerb),
+    /// Alerts: see whether they reach people.
+    #[command(subcommand)]
+    Alert(drill::AlertVerb),
+    /// Climb a real ladder, marked 【訓練】 and outside the figures.
+    Drill(drill::DrillArguments),
     /// Lexicons: check the files, run their examples.
     #[command(subcommand)]
     Lexicon(lexicon::LexiconVerb),
@@ -188,6 +199,9 @@ fn dispatch(verb: Verb, common: &Common, out: &mut impl Write) -> Outcome {
         Verb::Case(verb) => case::run(&verb, common, out),
         Verb::Dead(verb) => dead::run(&verb, common, out),
         Verb::Policy(verb) => policy::run(&verb, common, out),
+        Verb::Person(verb) => person::run(&verb, common, out),
+        Verb::Alert(verb) => drill::alert(&verb, common, out),
+        Verb::Drill(arguments) => drill::run(&arguments, common, out),
         Verb::Lexicon(verb) => lexicon::run(&verb, common, out),
         Verb::Config(verb) => config::run(&verb, common, out),
     }

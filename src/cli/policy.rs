@@ -41,7 +41,7 @@ pub struct SimulateArguments {
     /// Its level.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=4))]
     level: u8,
-    /// Its road: care, safety, harassment or unchecked.
+    /// Its road: care, safety, harassment, consult or unchecked.
     #[arg(long, default_value = "harassment")]
     track: String,
     /// A category of it; may be given several times.
@@ -118,8 +118,7 @@ fn facts(arguments: &SimulateArguments) -> Result<Facts, Failure> {
     let unknown = |what: &str, given: &str, known: Vec<&str>| {
         Failure::refused(format!("no {what} is called `{given}`; one of: {}", known.join(", ")))
     };
-    let track = Track::ALL.into_iter().find(|track| track.id() == arguments.track);
-    let track = track.ok_or_else(|| unknown("track", &arguments.track, Track::ALL.map(Track::id).to_vec()))?;
+    let track = track_called(&arguments.track)?;
     let level = Level::try_from(arguments.level).map_err(|_| Failure::refused("levels are 0 to 4"))?;
     let mut facts = Facts::of(track, level);
     (facts.tenant, facts.queue) = (arguments.tenant.clone(), arguments.queue.clone());
@@ -187,4 +186,10 @@ fn table(lines: &[[String; 5]], out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())?;
     }
     Ok(())
+}
+
+/// The track of that id.
+pub(crate) fn track_called(id: &str) -> Result<Track, Failure> {
+    let unknown = || Failure::refused(format!("no track is called `{id}`: {}", Track::ALL.map(Track::id).join(", ")));
+    Track::ALL.into_iter().find(|track| track.id() == id).ok_or_else(unknown)
 }

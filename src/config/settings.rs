@@ -47,6 +47,8 @@ pub struct Settings {
     pub policy: PolicySettings,
     /// How alerts go out.
     pub notify: NotifySettings,
+    /// How people answer alerts.
+    pub ack: AckSettings,
     /// What counts over time.
     pub ledger: LedgerLimits,
     /// Judging.
@@ -262,6 +264,15 @@ impl Default for NotifySettings {
     fn default() -> Self {
         Self { transport: Transport::default(), outbox_dir: "var/outbox".into(), smtp: None, channels: vec![] }
     }
+}
+
+/// `[ack]`: how people answer alerts without a console.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AckSettings {
+    /// Where the app router is reached from people's phones, `https://…` without a slash at the end; `None`: alerts carry no link.
+    pub base_url: Option<String>,
+    /// Mail address that arrives at the inbound queue, plus-addressing included; `None`: replies are not read.
+    pub reply_address: Option<String>,
 }
 
 /// How the connection to the mail relay is protected.

@@ -9,6 +9,7 @@ pub mod limit;
 pub mod line;
 mod mail;
 pub mod parts;
+pub mod reply;
 pub mod settings;
 
 pub use fault::{DecodeCode, DecodeError};

@@ -359,11 +359,21 @@ impl Message {
     /// Key of the conversation this message belongs to: given conversation, else mail thread root and sender
     /// (decoding puts both into `conversation`), else customer, else the message itself.
     pub fn conversation_key(&self) -> String {
-        let (kind, id) = match (&self.conversation, &self.customer) {
-            (Some(conversation), _) => ("conversation", conversation.as_str()),
-            (None, Some(customer)) => ("customer", customer.as_str()),
-            (None, None) => ("message", self.id.as_str()),
-        };
-        Digest::of_fields(&[self.tenant.as_str().as_bytes(), kind.as_bytes(), id.as_bytes()]).key()
+        conversation_key(&self.tenant, self.conversation.as_ref(), self.customer.as_ref(), &self.id)
     }
+}
+
+/// Key of a conversation from what is known of it; the first of conversation, customer and message that is there decides.
+pub fn conversation_key(
+    tenant: &Tenant,
+    conversation: Option<&ConversationId>,
+    customer: Option<&CustomerId>,
+    message: &MessageId,
+) -> String {
+    let (kind, id) = match (conversation, customer) {
+        (Some(conversation), _) => ("conversation", conversation.as_str()),
+        (None, Some(customer)) => ("customer", customer.as_str()),
+        (None, None) => ("message", message.as_str()),
+    };
+    Digest::of_fields(&[tenant.as_str().as_bytes(), kind.as_bytes(), id.as_bytes()]).key()
 }

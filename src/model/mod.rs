@@ -7,6 +7,7 @@ pub mod digest;
 pub mod envelope;
 pub mod guidance;
 pub mod ids;
+pub mod markup;
 pub mod message;
 pub mod severity;
 pub mod verdict;

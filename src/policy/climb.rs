@@ -154,6 +154,11 @@ impl Policy {
         calls
     }
 
+    /// Whom a step reaches now if nobody has acknowledged.
+    pub fn reached(&self, to: &[String], by: &[String], facts: &Facts, now: Timestamp) -> Vec<Recipient> {
+        self.resolve(to, by, facts, &|_| false, now, &mut vec![])
+    }
+
     /// At the very end a person who is away is better than nobody, and who avoids a kind is told by every channel there is.
     /// Only who left is not called.
     fn last_resort(&self, to: &[String], done: &dyn Fn(&str) -> bool) -> Vec<Recipient> {

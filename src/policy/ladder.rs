@@ -22,6 +22,8 @@ pub struct Ladder {
     pub return_after: Duration,
     /// What the company's manual says to do now, at most three lines.
     pub advice: Vec<String>,
+    /// Whether replies to the customer are held until somebody has the case; `None`: from level 3 on.
+    pub hold: Option<bool>,
     moments: Vec<(Duration, usize, bool)>,
 }
 
@@ -89,7 +91,7 @@ impl Ladder {
         // Where a repeat and a new rung meet, the new rung speaks first; what the end says, nobody needs to hear before it twice.
         moments.retain(|(after, _, is_repeat)| !is_repeat || *after < finally.after);
         moments.sort_by_key(|(after, index, is_repeat)| (*after, *is_repeat, *index));
-        Self { id, rungs, finally, acknowledge_by, hours, return_after, advice, moments }
+        Self { id, rungs, finally, acknowledge_by, hours, return_after, advice, hold: None, moments }
     }
 
     /// The n-th point, counted from 0. There is one for every number.

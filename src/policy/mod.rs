@@ -41,13 +41,15 @@ pub enum Track {
     Safety,
     /// Suspected harassment.
     Harassment,
+    /// An operator asks for somebody other than the supervisor.
+    Consult,
     /// Messages that could not be judged.
     Unchecked,
 }
 
 impl Track {
     /// Every track, the leading one first.
-    pub const ALL: [Self; 4] = [Self::Care, Self::Safety, Self::Harassment, Self::Unchecked];
+    pub const ALL: [Self; 5] = [Self::Care, Self::Safety, Self::Harassment, Self::Consult, Self::Unchecked];
 
     /// The id used in files, records and metrics.
     pub const fn id(self) -> &'static str {
@@ -55,6 +57,7 @@ impl Track {
             Self::Care => "care",
             Self::Safety => "safety",
             Self::Harassment => "harassment",
+            Self::Consult => "consult",
             Self::Unchecked => "unchecked",
         }
     }
@@ -65,6 +68,7 @@ impl Track {
             Self::Care => "ケア",
             Self::Safety => "製品事故",
             Self::Harassment => "カスハラ疑い",
+            Self::Consult => "相談窓口",
             Self::Unchecked => "未判定",
         }
     }
@@ -76,7 +80,7 @@ impl Track {
             Self::Care => lane == Some(Lane::SelfHarm),
             Self::Safety => lane == Some(Lane::SafetyIncident),
             Self::Harassment => lane != Some(Lane::SelfHarm),
-            Self::Unchecked => false,
+            Self::Consult | Self::Unchecked => false,
         }
     }
 }

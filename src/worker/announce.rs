@@ -12,7 +12,7 @@ use crate::edge::notify::{Outcome, Reason};
 use crate::policy::Policy;
 use crate::policy::people::ChannelKind;
 use crate::store::record::{self, Change};
-use crate::store::{Key, StoreError};
+use crate::store::{Key, StoreError, Stream};
 use crate::worker::enroll::{case_key, read_cases};
 use crate::worker::{Pulse, Worker};
 use jiff::Timestamp;
@@ -39,6 +39,9 @@ const FINISH_TRIES: u32 = 50;
 /// Pause between two tries.
 const FINISH_PAUSE: Duration = Duration::from_millis(200);
 
+/// Entries of the history read at a time.
+const FOLLOW_MAX: usize = 1_000;
+
 /// Alerts under way at once: mail servers refuse more connections than this from one client.
 pub const SENDS_MAX: usize = 8;
 
@@ -46,9 +49,10 @@ pub const SENDS_MAX: usize = 8;
 pub async fn run(worker: Arc<Worker>, stop: CancellationToken) {
     let mut due = Due::default();
     let tasks = TaskTracker::new();
-    let permits = Arc::new(Permits::new(&worker.policy));
+    let permits = Arc::new(Permits::new(&worker.policy()));
     let mut next_scan = Timestamp::UNIX_EPOCH;
     let mut recovered = false;
+    let mut seen = worker.newest_event().await;
     while !stop.is_cancelled() {
         Pulse::beat(&worker.pulse.announce_ms);
         let now = Timestamp::now();
@@ -59,8 +63,11 @@ pub async fn run(worker: Arc<Worker>, stop: CancellationToken) {
             }
             next_scan = now + RESCAN;
         }
-        for case in worker.take_touched() {
-            due.set(case_key(&case.scope, case.generation), case.next_due);
+        for case in worker.desk.take_touched() {
+            due.note(&case);
+        }
+        if let Err(error) = worker.follow(&mut due, &mut seen).await {
+            tracing::warn!(%error, "what others did to cases cannot be read; the next scan tells");
         }
         for key in due.take_due(Timestamp::now()) {
             let (worker, permits) = (Arc::clone(&worker), Arc::clone(&permits));
@@ -68,7 +75,7 @@ pub async fn run(worker: Arc<Worker>, stop: CancellationToken) {
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            () = worker.touched_signal.notified() => {}
+            () = worker.desk.touched_signal.notified() => {}
             () = tokio::time::sleep(SLEEP_MAX) => {}
         }
     }
@@ -94,13 +101,30 @@ impl Permits {
     }
 }
 
+/// What an entry of the history says of its case.
+#[derive(serde::Deserialize)]
+struct Told {
+    scope: String,
+    generation: u32,
+    n: u64,
+}
+
 /// When to look at which case.
 #[derive(Debug, Default)]
 struct Due {
     by_key: BTreeMap<Key, Timestamp>,
+    /// Number of the newest event known to be in the history.
+    logged: BTreeMap<Key, u64>,
 }
 
 impl Due {
+    fn note(&mut self, case: &CaseRecord) {
+        let key = case_key(&case.scope, case.generation);
+        let newest = self.logged.entry(key.clone()).or_default();
+        *newest = case.event_count.max(*newest);
+        self.set(key, case.next_due);
+    }
+
     fn set(&mut self, key: Key, at: Option<Timestamp>) {
         match at {
             Some(at) => _ = self.by_key.insert(key, at),
@@ -128,36 +152,63 @@ impl Worker {
             open += u64::from(!case.state.is_closed());
             overdue += u64::from(case.next_due.is_some_and(|at| at < Timestamp::now() - OVERDUE_AFTER));
             let next = if recover && is_sending { self.recover(&key).await? } else { case.next_due };
+            if due.logged.get(&key) != Some(&case.event_count) {
+                let newest = self.desk.repair_history(&case).await?;
+                due.logged.insert(key.clone(), newest);
+            }
             due.set(key, next);
         }
         self.metrics.cases(open, overdue);
         Ok(())
     }
 
+    /// Number of the newest entry of the history.
+    async fn newest_event(&self) -> u64 {
+        // Whatever this misses, the scan at the start finds.
+        self.store.last(Stream::CaseEvent).await.ok().flatten().map_or(0, |entry| entry.seq)
+    }
+
+    /// Looks at the cases that somebody else changed: a supervisor at a terminal, another worker.
+    async fn follow(&self, due: &mut Due, seen: &mut u64) -> Result<(), StoreError> {
+        for entry in self.store.read(Stream::CaseEvent, *seen, FOLLOW_MAX).await? {
+            *seen = entry.seq;
+            let Ok(told) = serde_json::from_slice::<Told>(&entry.body) else { continue };
+            let key = case_key(&told.scope, told.generation);
+            if due.logged.get(&key).is_some_and(|known| *known >= told.n) {
+                continue;
+            }
+            if let Some((case, _)) = record::load::<CaseRecord>(&*self.store, &key).await? {
+                due.note(&case);
+            }
+        }
+        Ok(())
+    }
+
     async fn recover(&self, key: &Key) -> Result<Option<Timestamp>, StoreError> {
         let now = Timestamp::now();
-        self.change::<CaseRecord, Option<Timestamp>>(key, |case| match case {
+        let decide = |case: Option<CaseRecord>| match case {
             Some(mut case) => {
                 let changed = case.recover_sends(now);
                 let next = case.next_due;
                 if changed { Change::Write(case, next) } else { Change::Keep(next) }
             }
             None => Change::Keep(None),
-        })
-        .await
+        };
+        self.desk.change_case(key, decide).await
     }
 
     /// Climbs the ladders of one case; answers the alerts that are due now.
     async fn climb(&self, key: &Key) -> Result<Vec<(u32, String)>, StoreError> {
-        self.change::<CaseRecord, Vec<(u32, String)>>(key, |case| {
+        let policy = self.policy();
+        let decide = |case: Option<CaseRecord>| {
             let Some(mut case) = case else { return Change::Keep(vec![]) };
             let now = Timestamp::now();
-            let changed = case.advance(&self.policy, now);
+            let changed = case.advance(&policy, now);
             let channel = |number: u32| case.intent(number).map(|intent| (number, intent.to.channel.clone()));
             let due = case.due(now).into_iter().filter_map(channel).collect();
             if changed { Change::Write(case, due) } else { Change::Keep(due) }
-        })
-        .await
+        };
+        self.desk.change_case(key, decide).await
     }
 
     /// Sends what is due in one case.
@@ -182,24 +233,24 @@ impl Worker {
         }
         sends.join_all().await;
         if let Ok(Some((case, _))) = record::load::<CaseRecord>(&*self.store, key).await {
-            self.touch(case);
+            self.desk.touch(case);
         }
     }
 
     async fn send(&self, key: &Key, number: u32) -> Result<(), StoreError> {
-        let begun = self
-            .change::<CaseRecord, Option<(CaseRecord, Intent)>>(key, |case| {
-                let Some(mut case) = case else { return Change::Keep(None) };
-                let before = case.clone();
-                match case.begin_send(number, Timestamp::now()) {
-                    Some(intent) => Change::Write(case.clone(), Some((case, intent))),
-                    None if case != before => Change::Write(case, None),
-                    None => Change::Keep(None),
-                }
-            })
-            .await?;
+        let hand_over = |case: Option<CaseRecord>| {
+            let Some(mut case) = case else { return Change::Keep(None) };
+            let before = case.clone();
+            match case.begin_send(number, Timestamp::now()) {
+                Some(intent) => Change::Write(case.clone(), Some((case, intent))),
+                None if case != before => Change::Write(case, None),
+                None => Change::Keep(None),
+            }
+        };
+        let begun: Option<(CaseRecord, Intent)> = self.desk.change_case(key, hand_over).await?;
         let Some((case, intent)) = begun else { return Ok(()) };
-        let outgoing = render(&case, &intent, &self.policy);
+        let token = self.token(&case, &intent).await;
+        let outgoing = render(&case, &intent, &self.policy(), &self.ways.answers(token.as_deref()));
         let outcome = self.notifier.send(&outgoing).await;
         self.metrics.alert(self.label(&intent.to.channel), label_of(outcome));
         self.metrics.alert_delay(Duration::try_from(Timestamp::now().duration_since(intent.due_at)).unwrap_or_default());
@@ -215,23 +266,39 @@ impl Worker {
         Ok(())
     }
 
+    /// What opens the case to whom this alert goes; an alert without it is better than none.
+    async fn token(&self, case: &CaseRecord, intent: &Intent) -> Option<String> {
+        if !self.ways.are_open() {
+            return None;
+        }
+        let now = Timestamp::now();
+        match self.desk.keys(now).await {
+            Ok(keys) => Some(keys.sign(case, &intent.to.person, now)),
+            Err(error) => {
+                tracing::error!(%error, "an alert leaves without a link: the signing keys cannot be read");
+                None
+            }
+        }
+    }
+
     /// What a channel of the policy is in metrics.
     fn label(&self, channel: &str) -> AlertChannel {
-        let is_mail = self.policy.channels.iter().all(|known| known.id != channel || known.kind == ChannelKind::Mail);
+        let is_mail = self.policy().channels.iter().all(|known| known.id != channel || known.kind == ChannelKind::Mail);
         if is_mail || self.channel == AlertChannel::Outbox { self.channel } else { AlertChannel::Webhook }
     }
 
     /// Records the outcome of a send. Tried hard: an outcome that is lost means that a person is told twice.
     async fn record_send(&self, key: &Key, number: u32, attempt: &Attempt) -> Result<(), StoreError> {
         for _ in 0..FINISH_TRIES {
-            let recorded = self.change::<CaseRecord, ()>(key, |case| match case {
+            let policy = self.policy();
+            let finish = |case: Option<CaseRecord>| match case {
                 Some(mut case) => {
-                    case.finish_send(number, attempt, &self.policy, Timestamp::now());
+                    case.finish_send(number, attempt, &policy, Timestamp::now());
                     Change::Write(case, ())
                 }
                 None => Change::Keep(()),
-            });
-            match recorded.await {
+            };
+            match self.desk.change_case(key, finish).await {
                 Err(error) if error.is_race() || error.is_transient() => tokio::time::sleep(FINISH_PAUSE).await,
                 other => return other,
             }

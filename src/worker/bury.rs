@@ -94,7 +94,7 @@ impl Worker {
     /// Keeps the original, records the reason, opens or raises the case of what could not be checked.
     pub(crate) async fn bury(&self, leased: &Leased, kind: DeadCode, code: &'static str, reason: &str) -> Result<(), StoreError> {
         let envelope = &leased.envelope;
-        let receipt = self.evidence.keep(&leased.identity, &envelope.payload, envelope.received_at, EvidenceReason::Dead).await?;
+        let receipt = self.desk.evidence.keep(&leased.identity, &envelope.payload, envelope.received_at, EvidenceReason::Dead).await?;
         let letter = DeadLetter {
             identity: leased.identity.clone(),
             code: code.to_owned(),

@@ -18,6 +18,7 @@ use crate::policy::{Decision, Track};
 use crate::store::record::{self, Change, Versioned};
 use crate::store::{Bucket, Key, Leased, Store, StoreError};
 use crate::worker::Worker;
+use crate::worker::desk::Desk;
 use crate::worker::process::Judged;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -48,14 +49,15 @@ pub async fn read_cases(store: &dyn Store) -> Result<Vec<CaseRecord>, StoreError
     rows.iter().map(|row| record::decode(&row.value)).collect()
 }
 
-struct Place<'a> {
-    tenant: &'a Tenant,
-    queue: &'a QueueName,
-    scope: String,
+/// Whose conversation, and where.
+pub(crate) struct Place<'a> {
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) queue: &'a QueueName,
+    pub(crate) scope: String,
 }
 
 impl Worker {
-    /// Joins a judged message; answers the case id.
+    /// Joins a judged message; answers the case.
     pub(crate) async fn enroll(
         &self,
         leased: &Leased,
@@ -63,7 +65,7 @@ impl Worker {
         assessment: &Assessment,
         decision: &Decision,
         receipt: &EvidenceReceipt,
-    ) -> Result<String, StoreError> {
+    ) -> Result<CaseRecord, StoreError> {
         let verdict = &judged.verdict;
         let message = &judged.message;
         let level = verdict.level.max(assessment.level);
@@ -84,13 +86,15 @@ impl Worker {
             lanes: verdict.lanes.clone(),
             summaries: decision.tracks.iter().map(|track| (*track, summary(*track))).collect(),
             reason: None,
+            asked: None,
+            quiet: None,
         };
         let place = Place { tenant: &judged.message.tenant, queue: &judged.message.queue, scope: judged.message.conversation_key() };
-        self.join(&place, joining).await
+        self.desk.join(&place, joining).await
     }
 
     /// Joins a message that could not be judged: one case per tenant collects them.
-    pub(crate) async fn enroll_unchecked(&self, leased: &Leased, code: &str, receipt: &EvidenceReceipt) -> Result<String, StoreError> {
+    pub(crate) async fn enroll_unchecked(&self, leased: &Leased, code: &str, receipt: &EvidenceReceipt) -> Result<CaseRecord, StoreError> {
         let tenant = &leased.identity.tenant;
         let summary = crate::case::summary::Summary { message_id: leased.identity.id.to_string(), ..Default::default() };
         let joining = Joining {
@@ -99,27 +103,35 @@ impl Worker {
             lanes: vec![],
             summaries: [(Track::Unchecked, summary)].into(),
             reason: Some(code.to_owned()),
+            asked: None,
+            quiet: None,
         };
         let scope = Digest::of_fields(&[tenant.as_str().as_bytes(), Track::Unchecked.id().as_bytes()]).key();
-        self.join(&Place { tenant, queue: &leased.envelope.queue, scope }, joining).await
+        self.desk.join(&Place { tenant, queue: &leased.envelope.queue, scope }, joining).await
     }
+}
 
-    async fn join(&self, place: &Place<'_>, joining: Joining) -> Result<String, StoreError> {
+impl Desk {
+    /// Brings one message into the newest case of its place, or opens one; answers the case. Repeating is harmless.
+    pub(crate) async fn join(&self, place: &Place<'_>, mut joining: Joining) -> Result<CaseRecord, StoreError> {
         let member_key = Key::new(Bucket::Membership, &[&joining.message.identity]);
         let claimed = self.claim(&member_key, place).await?;
         let mut generation = claimed.generation;
-        if claimed.joined {
-            return Ok(CaseRecord::id_of(place.tenant, &place.scope, generation).to_string());
+        if claimed.joined
+            && let Some((case, _)) = record::load::<CaseRecord>(&*self.store, &case_key(&place.scope, generation)).await?
+        {
+            return Ok(case);
         }
+        let silence = self.quiet(place.tenant.as_str(), place.queue.as_str(), &joining.categories).await?;
+        joining.quiet = silence.map(|one| (one.until, format!("{}({}): {}", one.by, one.id, one.reason)));
         loop {
             let (outcome, case) = self.join_generation(place, generation, &joining).await?;
             if outcome != Joined::Refused {
-                self.confirm(&member_key, place, generation).await?;
-                let id = case.id.to_string();
-                if outcome == Joined::Announced {
-                    self.touch(case);
+                if case.message_count() == 1 {
+                    self.index(&case).await?;
                 }
-                return Ok(id);
+                self.confirm(&member_key, place, generation).await?;
+                return Ok(case);
             }
             generation += 1;
         }
@@ -148,16 +160,16 @@ impl Worker {
 
     async fn join_generation(&self, place: &Place<'_>, generation: u32, joining: &Joining) -> Result<(Joined, CaseRecord), StoreError> {
         let key = case_key(&place.scope, generation);
-        let now = Timestamp::now();
-        self.change::<CaseRecord, (Joined, CaseRecord)>(&key, |case| {
-            let mut case = case.unwrap_or_else(|| CaseRecord::open(place.tenant, place.queue, &place.scope, generation, &self.policy, now));
-            let outcome = case.join(joining, &self.policy, now);
+        let (now, policy) = (Timestamp::now(), self.policy());
+        let decide = |case: Option<CaseRecord>| {
+            let mut case = case.unwrap_or_else(|| CaseRecord::open(place.tenant, place.queue, &place.scope, generation, &policy, now));
+            let outcome = case.join(joining, &policy, now);
             match outcome {
                 Joined::Announced | Joined::Counted => Change::Write(case.clone(), (outcome, case)),
                 Joined::Known | Joined::Refused => Change::Keep((outcome, case)),
             }
-        })
-        .await
+        };
+        self.change_case(&key, decide).await
     }
 
     async fn confirm(&self, member_key: &Key, place: &Place<'_>, generation: u32) -> Result<(), StoreError> {

@@ -7,17 +7,15 @@
 use crate::case::CaseRecord;
 use crate::conversation::LedgerLimits;
 use crate::decode::settings::DecodeSettings;
-use crate::edge::evidence::EvidenceChain;
 use crate::edge::metrics::Metrics;
 use crate::edge::metrics::labels::AlertChannel;
 use crate::edge::notify::Notifier;
+use crate::edge::notify::render::Ways;
 use crate::engine::Engine;
 use crate::engine::scan::Scratch;
-use crate::model::digest::Digest;
 use crate::model::ids::{QueueName, Tenant};
 use crate::policy::Policy;
-use crate::store::record::{self, Change, Versioned};
-use crate::store::{Key, Leased, Queue, Store, StoreError};
+use crate::store::{Leased, Queue, Store};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,9 +24,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub mod announce;
+pub mod answer;
 pub mod bury;
+pub mod desk;
+pub mod drill;
 pub mod enroll;
+pub mod flag;
+mod keys;
 pub mod process;
+pub mod quiet;
+mod reply;
+pub mod staff;
+
+use crate::worker::desk::Desk;
 
 /// Messages in the hands of this process at once. Each waits for a handful of commits that group with the others':
 /// enough in flight to fill a group, few enough that 10 MiB each stay within memory.
@@ -36,9 +44,6 @@ pub const IN_FLIGHT_MAX: usize = 64;
 
 /// How long one look into an empty queue waits before it looks at the stop signal again.
 const LEASE_WAIT: Duration = Duration::from_millis(500);
-
-/// Locks that keys share: more than messages in flight would rarely help, fewer would make strangers wait for each other.
-const STRIPES: usize = 64;
 
 /// Pause after the queue failed to answer, so that a broken disk is not hammered.
 const QUEUE_PAUSE: Duration = Duration::from_secs(1);
@@ -58,12 +63,12 @@ pub struct Worker {
     pub store: Arc<dyn Store>,
     /// The work queue.
     pub queue: Arc<dyn Queue>,
-    /// Originals of alert-due and dead messages.
-    pub evidence: EvidenceChain,
+    /// Cases, their policy and their evidence.
+    pub desk: Arc<Desk>,
     /// Engines by tenant and queue.
     pub engines: Arc<dyn Engines>,
-    /// Who is told.
-    pub policy: Arc<Policy>,
+    /// How people answer alerts.
+    pub ways: Ways,
     /// Forms, shared senders, own addresses.
     pub decode: DecodeSettings,
     /// What counts over time.
@@ -82,12 +87,6 @@ pub struct Worker {
     /// Messages decoded or judged at the same time: more than processors only wait for each other.
     judging: Semaphore,
     scratches: Mutex<Vec<Scratch>>,
-    /// Cases changed in this process, for the announcer.
-    touched: Mutex<Vec<CaseRecord>>,
-    touched_signal: tokio::sync::Notify,
-    /// One writer at a time per stripe of keys: without it, the messages of one busy conversation would race each other
-    /// for the same record and lose. Compare-and-set still decides between processes.
-    stripes: [tokio::sync::Mutex<()>; STRIPES],
 }
 
 /// Called with the case and the rendered text of every alert that left.
@@ -124,7 +123,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     pub queue: Arc<dyn Queue>,
     pub engines: Arc<dyn Engines>,
-    pub policy: Arc<Policy>,
+    pub desk: Arc<Desk>,
+    pub ways: Ways,
     pub decode: DecodeSettings,
     pub ledger: LedgerLimits,
     pub channel: AlertChannel,
@@ -142,11 +142,11 @@ impl Worker {
         Pulse::beat(&pulse.intake_ms);
         Pulse::beat(&pulse.announce_ms);
         Self {
-            evidence: EvidenceChain::new(Arc::clone(&parts.store)),
             store: parts.store,
+            desk: parts.desk,
+            ways: parts.ways,
             queue: parts.queue,
             engines: parts.engines,
-            policy: parts.policy,
             decode: parts.decode,
             ledger: parts.ledger,
             channel: parts.channel,
@@ -157,21 +157,12 @@ impl Worker {
             pulse,
             judging: Semaphore::new(parts.concurrency),
             scratches: Mutex::default(),
-            touched: Mutex::default(),
-            touched_signal: tokio::sync::Notify::new(),
-            stripes: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
         }
     }
 
-    /// Changes one record by compare-and-set, one writer of this process at a time.
-    async fn change<T: Versioned + Send, R: Send>(
-        &self,
-        key: &Key,
-        decide: impl FnMut(Option<T>) -> Change<T, R> + Send,
-    ) -> Result<R, StoreError> {
-        let stripe = usize::from(Digest::of(key.as_str().as_bytes()).as_bytes()[0]) % STRIPES;
-        let _turn = self.stripes[stripe].lock().await;
-        record::change(&*self.store, key, decide).await
+    /// The policy in force.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.desk.policy()
     }
 
     /// When the loops last turned.
@@ -233,15 +224,5 @@ impl Worker {
 
     fn give_back(&self, scratch: Scratch) {
         self.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
-    }
-
-    /// Tells the announcer that a case changed.
-    fn touch(&self, case: CaseRecord) {
-        self.touched.lock().unwrap_or_else(PoisonError::into_inner).push(case);
-        self.touched_signal.notify_one();
-    }
-
-    fn take_touched(&self) -> Vec<CaseRecord> {
-        std::mem::take(&mut self.touched.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

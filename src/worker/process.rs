@@ -4,6 +4,7 @@
 //! anywhere only repeats: original (content-addressed) → conversation (set of contributions) → case (membership and
 //! compare-and-set) → verdict and decision records (dedupe id) → settle.
 
+use crate::case::CaseRecord;
 use crate::conversation::{self, Assessment, Contribution, Conversation};
 use crate::decode::{decode, parts};
 use crate::edge::evidence::{EvidenceReason, EvidenceReceipt};
@@ -83,6 +84,9 @@ impl Worker {
                 reason: "the worker died each time this message ran alone".to_owned(),
             });
         }
+        if self.answered(leased).await? {
+            return Ok(());
+        }
         let message = self.decode(leased).await?;
         let at = message.at.unwrap_or(leased.envelope.received_at);
         let identity = leased.identity.key();
@@ -103,7 +107,7 @@ impl Worker {
         }
         let contribution = Contribution::judged(&judged.message, &identity, at, &judged.verdict, &judged.cues);
         let assessment = self.remember(&judged.message, contribution).await?;
-        let decision = self.policy.decide(&judged.verdict, assessment.level);
+        let decision = self.policy().decide(&judged.verdict, assessment.level);
         if receipt.is_none() && !decision.tracks.is_empty() {
             receipt = Some(self.keep(leased).await?);
         }
@@ -111,7 +115,7 @@ impl Worker {
             Some(receipt) if !decision.tracks.is_empty() => Some(self.enroll(leased, &judged, &assessment, &decision, &receipt).await?),
             _ => None,
         };
-        self.record(leased, &judged, &assessment, &decision, case.as_deref()).await?;
+        self.record(leased, &judged, &assessment, &decision, case.as_ref()).await?;
         self.count(leased, &judged, &decision);
         Ok(())
     }
@@ -119,7 +123,7 @@ impl Worker {
     /// Keeps the original of a message somebody will be told of.
     async fn keep(&self, leased: &Leased) -> Result<EvidenceReceipt, StoreError> {
         let envelope = &leased.envelope;
-        self.evidence.keep(&leased.identity, &envelope.payload, envelope.received_at, EvidenceReason::AlertDue).await
+        self.desk.evidence.keep(&leased.identity, &envelope.payload, envelope.received_at, EvidenceReason::AlertDue).await
     }
 
     async fn decode(self: &Arc<Self>, leased: &Leased) -> Result<Message, Problem> {
@@ -170,6 +174,7 @@ impl Worker {
         let engine = self.engines.engine(&message.tenant, &message.queue);
         let mut scratch = self.scratch();
         let answer = self
+            .desk
             .change::<Conversation, Assessment>(key, |memory| {
                 let mut memory = memory.unwrap_or_default();
                 let mut judge = |text: &str| engine.judge(&message.with_text(text), &mut scratch);
@@ -188,7 +193,7 @@ impl Worker {
         judged: &Judged,
         assessment: &Assessment,
         decision: &Decision,
-        case: Option<&str>,
+        case: Option<&CaseRecord>,
     ) -> Result<(), StoreError> {
         let key = leased.identity.key();
         let verdict = &judged.verdict;
@@ -203,7 +208,7 @@ impl Worker {
         });
         let decision = json!({
             "id": verdict.id, "verdict_digest": verdict_digest, "conversation_level": verdict.level.max(assessment.level), "evidence": assessment.evidence,
-            "case": case, "hold": null, "policy": self.policy.digest(), "tracks": decision.tracks, "reasons": decision.reasons,
+            "case": case.map(|case| &case.id), "hold": case.and_then(|case| case.hold.as_ref()), "policy": self.policy().digest(), "tracks": decision.tracks, "reasons": decision.reasons,
         });
         let decision = json!({"subject": format!("triage.decision.{}", leased.envelope.tenant), "decision": decision});
         let (first, second) = tokio::join!(
@@ -222,6 +227,7 @@ impl Worker {
                 Track::Care => labels::Track::Care,
                 Track::Safety => labels::Track::Safety,
                 Track::Harassment => labels::Track::Harassment,
+                Track::Consult => labels::Track::Consult,
                 Track::Unchecked => labels::Track::Unchecked,
             });
         }

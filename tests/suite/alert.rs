@@ -2,13 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 use mimamori::case::intents::Attempt;
-use mimamori::case::people::Taking;
+use mimamori::case::people::{Closing, Judging, Taking};
 use mimamori::case::summary::{Summary, summarise};
 use mimamori::case::transitions::{Joined, Joining};
 use mimamori::case::{CaseMessage, CaseRecord, CaseState, Finding, IntentState, Step};
 use mimamori::diag::{Grave, SourceText};
 use mimamori::edge::notify::outbox::Outbox;
-use mimamori::edge::notify::render::render;
+use mimamori::edge::notify::render::{Answers, render};
 use mimamori::edge::notify::{Notifier, Outcome, Outgoing};
 use mimamori::engine::Engine;
 use mimamori::engine::lexicon::compile;
@@ -64,6 +64,8 @@ fn joining(n: u32, level: u8, tracks: &[Track]) -> Joining {
         lanes: vec![Lane::ALL[n as usize % Lane::ALL.len()]],
         summaries: tracks.iter().map(|track| (*track, summary.clone())).collect(),
         reason: tracks.contains(&Track::Unchecked).then(|| "no-text".to_owned()),
+        asked: None,
+        quiet: None,
     }
 }
 
@@ -118,7 +120,8 @@ fn taking_a_case_stops_alerts_until_it_rises() {
     assert!(matches!(case.state, CaseState::Acknowledged { .. }), "the same level disturbs nobody");
     assert_eq!(case.join(&joining(3, 4, &[Track::Harassment]), &policy, at(4)), Joined::Announced);
     assert_eq!((case.state.clone(), case.next_due), (CaseState::Open, Some(at(4))));
-    assert!(case.close("山田", "解決", at(5)) && !case.close("山田", "解決", at(5)));
+    assert_eq!(case.judge(Finding::Applies, "山田", "脅迫", &policy, at(5)), Judging::Stands);
+    assert_eq!([case.close("山田", "解決", at(5)), case.close("山田", "解決", at(5))], [Closing::Closed, Closing::Already]);
     assert_eq!(case.join(&joining(4, 4, &[Track::Harassment]), &policy, at(6)), Joined::Refused);
     assert_eq!((live(&case), case.next_due, case.message_count()), (vec![], None, 3));
 }
@@ -153,7 +156,7 @@ fn nobody_is_left_alone_with_a_case() {
     assert_eq!(live(&case), [(Step::Next, "manager", "mail")], "the next rung at once, and not the same person again");
     assert_eq!(case.acknowledge("センター長", &policy, at(2)), Taking::Whole);
     assert!(!case.advance(&policy, at(241)), "not early");
-    assert!(case.judge(Finding::Undecided, "センター長", "確認中", &policy, at(241)));
+    assert_eq!(case.judge(Finding::Undecided, "センター長", "確認中", &policy, at(241)), Judging::Stands);
     assert!(!case.advance(&policy, at(242)), "work on a case puts its return off");
     assert!(case.advance(&policy, at(481)), "taken, and then nothing happened");
     assert_eq!((case.state.clone(), live(&case)), (CaseState::Open, vec![(Step::Returned, "supervisor", "mail")]));
@@ -499,7 +502,7 @@ fn case_of(message: &Message, verdict: &Verdict, policy: &Policy) -> CaseRecord 
 
 fn nth_alert(case: &CaseRecord, step: Step, policy: &Policy) -> Outgoing {
     let intent = case.intents.iter().rev().find(|intent| intent.step == step && intent.state.is_live()).unwrap();
-    render(case, intent, policy)
+    render(case, intent, policy, &Answers::default())
 }
 
 /// Every alert that has a golden, with what the head of its subject must say.

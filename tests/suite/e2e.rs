@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Address after `name=` in the log.
-fn address(site: &Site, name: &str) -> String {
+pub(crate) fn address(site: &Site, name: &str) -> String {
     let log = site.log();
     let line = log.lines().find(|line| line.contains("mimamori started")).expect("started");
     let rest = line.split(&format!("{name}=")).nth(1).expect("address");

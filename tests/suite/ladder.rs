@@ -121,6 +121,8 @@ fn joining(n: u64, dice: &mut Dice) -> Joining {
         lanes: vec![],
         summaries: [(track, Summary { level, ..Summary::default() })].into(),
         reason: None,
+        asked: None,
+        quiet: None,
     }
 }
 

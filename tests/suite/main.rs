@@ -10,10 +10,12 @@
 #![allow(clippy::similar_names, missing_docs)] // a test fails loudly by itself, and its tables may be long
 
 mod alert;
+mod answers;
 mod cli;
 mod config;
 mod crash;
 mod decode;
+mod desk;
 mod e2e;
 mod engine;
 mod figures;

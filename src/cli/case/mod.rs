@@ -1,158 +1,155 @@
-//! `case list|show|ack|pass|judge|note|close`: what supervisors do without the console.
+//! `case …`: what supervisors, operators and compliance do without the console.
 
 use crate::app;
-use crate::case::people::Taking;
+use crate::case::people::{Closing, Judging, Taking};
 use crate::case::{CaseRecord, Finding};
-use crate::cli::{Common, Exit, Failure, Outcome, load};
+use crate::cli::{Common, Exit, Failure, Outcome, desk};
+use crate::edge::http::desk::{CaseDesk, DeskError, FlagKind, FlagRequest};
+use crate::model::ids::CaseId;
 use crate::policy::Policy;
-use crate::store::Store;
-use crate::store::record::{self, Change};
-use crate::worker::enroll::{case_key, read_cases};
-use clap::{Subcommand, ValueEnum};
+use crate::worker::desk::{Desk, Found};
+use crate::worker::enroll::read_cases;
+use args::{Actor, FlagArguments, KindArgument};
 use jiff::Timestamp;
 use std::io::Write;
 
+pub mod args;
+mod export;
 mod show;
+mod silence;
 
-/// Verbs of `case`.
-#[derive(Debug, Subcommand)]
-pub enum CaseVerb {
-    /// Open and taken cases, gravest first.
-    List {
-        /// Closed ones too.
-        #[arg(long)]
-        all: bool,
-    },
-    /// One case: why, what was sent, what happened.
-    Show {
-        /// Its id, `C-…`, or the beginning of it.
-        id: String,
-    },
-    /// Take a case: nobody else is woken.
-    Ack {
-        /// Its id, `C-…`, or the beginning of it.
-        id: String,
-        /// Your name.
-        #[arg(long)]
-        by: String,
-    },
-    /// Ask that somebody else takes it: no reason needed, the next rung is told at once.
-    Pass {
-        /// Its id, `C-…`, or the beginning of it.
-        id: String,
-        /// Your name.
-        #[arg(long)]
-        by: String,
-    },
-    /// Record what a person found; the machine's level stays beside it.
-    Judge {
-        /// Its id, `C-…`, or the beginning of it.
-        id: String,
-        /// Your name.
-        #[arg(long)]
-        by: String,
-        /// The finding.
-        #[arg(long, value_enum)]
-        finding: FindingArgument,
-        /// Why.
-        #[arg(long)]
-        reason: String,
-    },
-    /// Put something on record.
-    Note {
-        /// Its id, `C-…`, or the beginning of it.
-        id: String,
-        /// Your name.
-        #[arg(long)]
-        by: String,
-        /// What.
-        #[arg(long)]
-        text: String,
-    },
-    /// Close a case: the next flagged message opens a new one.
-    Close {
-        /// Its id, `C-…`, or the beginning of it.
-        id: String,
-        /// Your name.
-        #[arg(long)]
-        by: String,
-        /// Why.
-        #[arg(long)]
-        reason: String,
-    },
-}
-
-/// Findings as they are typed.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum FindingArgument {
-    /// 該当
-    #[value(alias = "該当")]
-    Applies,
-    /// 非該当
-    #[value(alias = "非該当")]
-    DoesNotApply,
-    /// 判断保留
-    #[value(alias = "判断保留")]
-    Undecided,
-}
-
-impl From<FindingArgument> for Finding {
-    fn from(argument: FindingArgument) -> Self {
-        match argument {
-            FindingArgument::Applies => Self::Applies,
-            FindingArgument::DoesNotApply => Self::DoesNotApply,
-            FindingArgument::Undecided => Self::Undecided,
-        }
-    }
-}
+pub use args::CaseVerb;
 
 /// Runs the verb.
 pub fn run(verb: &CaseVerb, common: &Common, out: &mut impl Write) -> Outcome {
-    let loaded = load::prepared(common)?;
-    let policy = &*loaded.policy;
-    let zone = policy.time_zone.clone();
-    let runtime = app::small_runtime().map_err(Failure::later)?;
-    runtime.block_on(async {
-        let backend = app::open_backend(&loaded.settings).map_err(Failure::later)?;
-        let store = &*backend.store;
-        let cases = read_cases(store).await?;
+    app::small_runtime().map_err(Failure::later)?.block_on(async {
+        let desk = &desk::open(common).await?;
+        let zone = desk.policy().time_zone.clone();
         let shown = |at: Timestamp| jiff::ZonedDateTime::new(at, zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
-        let now = Timestamp::now();
         match verb {
-            CaseVerb::List { all } => show::list(cases, *all, common.format, &shown, out),
-            CaseVerb::Show { id } => show::show(find(&cases, id)?, common.format, &shown, out),
-            CaseVerb::Ack { id, by } => {
-                let (by, case) = (name(by)?, find(&cases, id)?);
-                let taking = change(store, case, |case| with_change(case.acknowledge(by, policy, now))).await?;
-                told(out, case, &taking_line(&taking.unwrap_or(Taking::Unchanged), by, policy))
+            CaseVerb::List { all } => show::list(read_cases(&*desk.store).await?, *all, common.format, &shown, out),
+            CaseVerb::Show { id, history: true } => show::history(desk, &find(desk, id).await?, common.format, &shown, out).await,
+            CaseVerb::Show { id, history: false } => show::show(&find(desk, id).await?, common.format, &shown, out),
+            CaseVerb::Flag(arguments) => flag(desk, arguments, out).await,
+            CaseVerb::Silence(arguments) => silence::run(desk, arguments, &shown, out).await,
+            CaseVerb::Export { id, sheet, out: file } => {
+                export::run(desk, &find(desk, id).await?, *sheet, file.as_deref(), &shown, out).await
             }
-            CaseVerb::Pass { id, by } => {
-                let (by, case) = (name(by)?, find(&cases, id)?);
-                let done = change(store, case, |case| case.hand_over(by, policy, now).then_some(())).await?;
-                told(out, case, &done.map(|()| "次の担当へ通知します".to_owned()).ok_or_else(closed))
-            }
-            CaseVerb::Judge { id, by, finding, reason } => {
-                let (by, reason, case) = (name(by)?, name(reason)?, find(&cases, id)?);
-                let finding = Finding::from(*finding);
-                let done = change(store, case, |case| case.judge(finding, by, reason, policy, now).then_some(())).await?;
-                told(out, case, &done.map(|()| format!("判断: {}({by})", finding.name())).ok_or_else(closed))
-            }
-            CaseVerb::Note { id, by, text } => {
-                let (by, text, case) = (name(by)?, name(text)?, find(&cases, id)?);
-                let remark = |case: &mut CaseRecord| {
-                    case.remark(by, text, policy, now);
-                    Some(())
-                };
-                change(store, case, remark).await?;
-                told(out, case, &Ok(format!("記録しました({by})")))
-            }
-            CaseVerb::Close { id, by, reason } => {
-                let (by, reason, case) = (name(by)?, name(reason)?, find(&cases, id)?);
-                let done = change(store, case, |case| case.close(by, reason, now).then_some(())).await?;
-                told(out, case, &done.map(|()| format!("終了: {by}({reason})")).ok_or_else(closed))
-            }
+            acting => act(desk, acting, out).await,
         }
     })
+}
+
+/// Verbs by which a named person changes one case.
+async fn act(desk: &Desk, verb: &CaseVerb, out: &mut impl Write) -> Outcome {
+    let (policy, now) = (desk.policy(), Timestamp::now());
+    let policy = &*policy;
+    let (CaseVerb::Ack(actor)
+    | CaseVerb::Pass(actor)
+    | CaseVerb::Judge { actor, .. }
+    | CaseVerb::Note { actor, .. }
+    | CaseVerb::Release { actor, .. }
+    | CaseVerb::Set { actor, .. }
+    | CaseVerb::Tick { actor, .. }
+    | CaseVerb::Close { actor, .. }) = verb
+    else {
+        return Err(Failure::refused("not a verb of a person"));
+    };
+    let (by, case) = (named(actor)?, find(desk, &actor.id).await?);
+    let line = match verb {
+        CaseVerb::Ack(_) => {
+            let taking = desk.act(&case, |case| Some(case.acknowledge(by, policy, now))).await?;
+            taking_line(&taking.unwrap_or(Taking::Unchanged), by, policy)
+        }
+        CaseVerb::Pass(_) => {
+            let done = desk.act(&case, |case| case.hand_over(by, policy, now).then_some(())).await?;
+            done.map(|()| "次の担当へ通知します".to_owned()).ok_or_else(closed)
+        }
+        CaseVerb::Judge { finding, reason, .. } => {
+            let (reason, finding) = (filled(reason)?, Finding::from(*finding));
+            match desk.act(&case, |case| Some(case.judge(finding, by, reason, policy, now))).await? {
+                Some(Judging::Stands) => Ok(format!("判断: {}({by})", finding.name())),
+                Some(Judging::NeedsSecond) => {
+                    Ok(format!("判断: {}({by})。レベル4を下げるには、もう一人の同じ判断が必要です", finding.name()))
+                }
+                Some(Judging::Closed) | None => Err(closed()),
+            }
+        }
+        CaseVerb::Note { text, .. } => {
+            let text = filled(text)?;
+            desk.act(&case, |case| {
+                case.remark(by, text, policy, now);
+                Some(())
+            })
+            .await?;
+            Ok(format!("記録しました({by})"))
+        }
+        CaseVerb::Release { reason, .. } => {
+            let reason = filled(reason)?;
+            let done = desk.act(&case, |case| case.release(by, reason, now).then_some(())).await?;
+            done.map(|()| format!("返信保留を解除しました({by})")).ok_or_else(|| "変わりません(保留していません)".to_owned())
+        }
+        CaseVerb::Set { .. } | CaseVerb::Tick { .. } => write_down(desk, verb, &case, by, now).await?,
+        CaseVerb::Close { reason, .. } => {
+            let reason = filled(reason)?;
+            match desk.act(&case, |case| Some(case.close(by, reason, now))).await? {
+                Some(Closing::Closed) => Ok(format!("終了: {by}({reason})")),
+                Some(Closing::NeedsJudgement) => {
+                    Err("変わりません(レベル4は、先に判断が必要です。非該当とするには二人の判断が必要です)".to_owned())
+                }
+                Some(Closing::Already) | None => Err(closed()),
+            }
+        }
+        _ => Err(closed()),
+    };
+    told(out, &case, &line)
+}
+
+/// Fields and checklist of the emergency sheet.
+async fn write_down(desk: &Desk, verb: &CaseVerb, case: &CaseRecord, by: &str, now: Timestamp) -> Result<Result<String, String>, Failure> {
+    Ok(match verb {
+        CaseVerb::Set { field, text, .. } => {
+            let text = filled(text)?;
+            desk.act(case, |case| {
+                case.fill(field.0, text, by, now);
+                Some(())
+            })
+            .await?;
+            Ok(format!("{}: {text}({by})", field.0.name()))
+        }
+        CaseVerb::Tick { item, .. } => {
+            let done = desk.act(case, |case| case.tick(item.0, by, now).then_some(())).await?;
+            done.map(|()| format!("☑ {}({by})", item.0.name())).ok_or_else(|| format!("変わりません(☑ {} は済んでいます)", item.0.name()))
+        }
+        _ => Err(closed()),
+    })
+}
+
+async fn flag(desk: &Desk, arguments: &FlagArguments, out: &mut impl Write) -> Outcome {
+    let request = FlagRequest {
+        id: None,
+        conversation: arguments.conversation.clone(),
+        customer: arguments.customer.clone(),
+        tenant: arguments.tenant.clone(),
+        queue: arguments.queue.clone(),
+        channel: arguments.channel.clone(),
+        operator: arguments.by.clone(),
+        kind: match arguments.kind {
+            KindArgument::Flag => FlagKind::Flag,
+            KindArgument::SwapNow => FlagKind::SwapNow,
+            KindArgument::OtherThanSupervisor => FlagKind::OtherThanSupervisor,
+        },
+        level: arguments.level,
+        note: arguments.note.clone(),
+    };
+    match CaseDesk::flag(desk, request).await {
+        Ok(view) => {
+            writeln!(out, "{} 受け付けました({})", view.case, view.flag)?;
+            Ok(Exit::Done)
+        }
+        Err(DeskError::Unavailable) => Err(Failure::later("the store is not available")),
+        Err(error) => Err(Failure::refused(error.to_string())),
+    }
 }
 
 fn closed() -> String {
@@ -163,10 +160,6 @@ fn told(out: &mut impl Write, case: &CaseRecord, line: &Result<String, String>) 
     let (Ok(text) | Err(text)) = line;
     writeln!(out, "{} {text}", case.id)?;
     Ok(if line.is_ok() { Exit::Done } else { Exit::SomeFailed })
-}
-
-fn with_change(taking: Taking) -> Option<Taking> {
-    (taking.is_new() || matches!(taking, Taking::NotTheirs { .. })).then_some(taking)
 }
 
 fn taking_line(taking: &Taking, by: &str, policy: &Policy) -> Result<String, String> {
@@ -182,40 +175,23 @@ fn taking_line(taking: &Taking, by: &str, policy: &Policy) -> Result<String, Str
 }
 
 /// A decision needs a person with a name.
-fn name(text: &str) -> Result<&str, Failure> {
+fn named(actor: &Actor) -> Result<&str, Failure> {
+    filled(&actor.by)
+}
+
+fn filled(text: &str) -> Result<&str, Failure> {
     let text = text.trim();
     if text.is_empty() { Err(Failure::refused("a name or reason must not be empty")) } else { Ok(text) }
 }
 
-fn find<'a>(cases: &'a [CaseRecord], id: &str) -> Result<&'a CaseRecord, Failure> {
-    let wanted = id.to_uppercase();
-    let found: Vec<&CaseRecord> = cases.iter().filter(|case| case.id.as_str().starts_with(&wanted)).collect();
+async fn find(desk: &Desk, id: &str) -> Result<CaseRecord, Failure> {
     let failed = |message: String| Failure { exit: Exit::SomeFailed, message };
-    match found.as_slice() {
-        [one] => Ok(one),
-        [] => Err(failed(format!("there is no case {id}; see `mimamori case list --all`"))),
-        many => {
-            let ids: Vec<&str> = many.iter().map(|case| case.id.as_str()).collect();
+    match desk.find(id).await? {
+        Found::One(case) => Ok(*case),
+        Found::None => Err(failed(format!("there is no case {id}; see `mimamori case list --all`"))),
+        Found::Many(ids) => {
+            let ids: Vec<&str> = ids.iter().map(CaseId::as_str).collect();
             Err(failed(format!("{id} is not clear: {}", ids.join(", "))))
         }
     }
-}
-
-/// Changes the stored case; nothing is written where `act` says nothing.
-async fn change<R: Send>(
-    store: &dyn Store,
-    case: &CaseRecord,
-    act: impl Fn(&mut CaseRecord) -> Option<R> + Send + Sync,
-) -> Result<Option<R>, Failure> {
-    let key = case_key(&case.scope, case.generation);
-    let done = record::change::<CaseRecord, Option<R>>(store, &key, |case| {
-        let Some(mut case) = case else { return Change::Keep(None) };
-        let before = case.clone();
-        match act(&mut case) {
-            Some(done) if case != before => Change::Write(case, Some(done)),
-            other => Change::Keep(other),
-        }
-    })
-    .await?;
-    Ok(done)
 }

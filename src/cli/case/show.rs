@@ -1,7 +1,9 @@
 //! Cases as people read them in a terminal.
 
-use crate::case::{CaseRecord, CaseState};
+use crate::case::sheet::{SheetField, Tick};
+use crate::case::{CaseRecord, CaseState, Occasion};
 use crate::cli::{Exit, Format, Outcome};
+use crate::worker::desk::Desk;
 use jiff::Timestamp;
 use std::io::Write;
 
@@ -24,8 +26,13 @@ pub(crate) fn list(
         let level = format!("{} {}", case.level, case.level.name());
         writeln!(
             out,
-            "{}  {level}  {}  {}  {}  {}通  最新 {}",
+            "{}  {}{level}  {}  {}  {}  {}通  最新 {}",
             case.id,
+            match case.occasion {
+                Occasion::Real => "",
+                Occasion::Drill => "【訓練】",
+                Occasion::Check { .. } => "【到達確認】",
+            },
             case.state.name(),
             tracks.join("+"),
             kinds.join("・"),
@@ -53,6 +60,22 @@ pub(crate) fn show(case: &CaseRecord, format: Format, shown: &dyn Fn(Timestamp) 
     writeln!(out, "受信  {}通 {} 〜 {}  方針 版{}", case.message_count(), shown(case.opened_at), shown(case.last_at), case.policy_version)?;
     if let Some(judgement) = &case.judgement {
         writeln!(out, "判断  {}  {} {}  {}", judgement.finding.name(), judgement.by, shown(judgement.at), judgement.reason)?;
+    }
+    if let Some(second) = case.judgement.as_ref().and_then(|judgement| judgement.seconded.as_ref()) {
+        writeln!(out, "      二人目  {second}")?;
+    }
+    if let Some(hold) = &case.hold {
+        writeln!(out, "返信保留  {}から  {}", shown(hold.since), hold.reason)?;
+    }
+    for field in SheetField::ALL {
+        if let Some(filled) = case.sheet.fields.get(&field) {
+            writeln!(out, "{}  {}  ({} {})", field.name(), filled.text, filled.by, shown(filled.at))?;
+        }
+    }
+    for tick in Tick::ALL {
+        if let Some(taken) = case.sheet.ticks.get(&tick) {
+            writeln!(out, "☑ {}  {} {}", tick.name(), taken.by, shown(taken.at))?;
+        }
     }
     for (track, summary) in &case.summaries {
         writeln!(out, "\n[{}] {}", track.name(), summary.message_id)?;
@@ -85,6 +108,25 @@ pub(crate) fn show(case: &CaseRecord, format: Format, shown: &dyn Fn(Timestamp) 
             message.id,
             message.evidence
         )?;
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn history(
+    desk: &Desk,
+    case: &CaseRecord,
+    format: Format,
+    shown: &dyn Fn(Timestamp) -> String,
+    out: &mut impl Write,
+) -> Outcome {
+    for entry in desk.history(case).await? {
+        if format == Format::Json {
+            writeln!(out, "{entry}")?;
+            continue;
+        }
+        let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+        let at = text("at").parse().map(shown).unwrap_or_default();
+        writeln!(out, "{:>5}  {at}  {}  {}  {}", entry["n"], text("event"), text("by"), text("detail"))?;
     }
     Ok(Exit::Done)
 }

@@ -2,6 +2,7 @@
 //!
 //! Pure: reads no file, asks for no secret, resolves no name. One function a section; checks that span sections come last.
 
+mod ack;
 mod intake;
 mod ledger;
 mod notify;
@@ -53,11 +54,12 @@ fn read(root: &Table<'_>, reader: &Reader<'_>) -> Settings {
     let tenants = tenants(rows, &lexicon, reader);
     let policy = policy(&Section::of(root, "policy", reader));
     let notify = notify::notify(&Section::of(root, "notify", reader));
+    let ack = ack::ack(&Section::of(root, "ack", reader));
     let ledger = ledger::ledger(&Section::of(root, "ledger", reader));
     let worker = worker(&Section::of(root, "worker", reader));
     let log = log(&Section::of(root, "log", reader));
     keep_apart(&intake, &notify, reader);
-    Settings { store, limits, intake: intake.settings, ops, lexicon, tenants, policy, notify: notify.settings, ledger, worker, log }
+    Settings { store, limits, intake: intake.settings, ops, lexicon, tenants, policy, notify: notify.settings, ack, ledger, worker, log }
 }
 
 fn store(section: &Section<'_>) -> StoreSettings {

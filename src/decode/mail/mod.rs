@@ -20,6 +20,7 @@ mod word;
 
 use crate::decode::limit::{self, MESSAGE_TEXT_BYTES_MAX, PART_TEXT_BYTES_MAX};
 use crate::decode::parts::{self, KnownLines};
+use crate::decode::reply::{self, Reply};
 use crate::decode::settings::DecodeSettings;
 use crate::model::envelope::{Envelope, Identity};
 use crate::model::message::{Channel, Field, FieldName, MachineKind, Message, SkippedKind};
@@ -27,6 +28,9 @@ use body::{Text, Walk};
 use form::FormReading;
 use header::{Headers, Mailbox};
 use std::borrow::Cow;
+
+/// Where the address of a reply may stand: visible recipients, and what servers note when they forward or deliver.
+const REPLY_HEADERS: [&str; 5] = ["to", "cc", "delivered-to", "x-original-to", "envelope-to"];
 
 /// Headers kept beside the message, as evidence.
 const EVIDENCE_HEADERS: [&str; 5] = ["Date", "Message-ID", "From", "To", "Subject"];
@@ -80,6 +84,23 @@ pub(crate) fn decode(envelope: &Envelope, identity: &Identity, settings: &Decode
         derivation: found.derivation,
         headers: evidence,
     }
+}
+
+/// A mail whose recipients include the reply address with a token: `local+token@domain`.
+pub(crate) fn reply_of(payload: &[u8], address: &str, settings: &DecodeSettings) -> Option<Reply> {
+    let (local, domain) = address.split_once('@')?;
+    let payload = with_line_feeds(payload);
+    let (headers, body) = Headers::split(without_leading_lines(&payload));
+    let prefix = format!("{}+", local.to_lowercase());
+    let recipients = REPLY_HEADERS.iter().flat_map(|name| headers.mailboxes(name));
+    let token = recipients.into_iter().find_map(|one| {
+        let (found, at) = one.address.split_once('@')?;
+        at.eq_ignore_ascii_case(domain).then(|| found.strip_prefix(&prefix).map(str::to_owned))?
+    })?;
+    let from = headers.mailboxes("from").into_iter().next().unwrap_or_default();
+    let is_automatic = machine::kind(&headers, &from, settings).is_some();
+    let text = Walk::default().read(&headers, body);
+    Some(Reply { token, is_automatic, word: reply::word(&text.visible), from: from.address })
 }
 
 /// Blank lines and a byte order mark before the headers, as careless programs leave them.

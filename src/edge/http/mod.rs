@@ -3,9 +3,12 @@
 //! A 202 is given only after the durable commit. Bodies, headers, connections and waiting times are bounded. No message text,
 //! address or token is ever logged or echoed.
 
+pub mod ack;
 mod answer;
 pub mod app;
+pub mod desk;
 pub mod health;
 pub mod ops;
+mod page;
 pub mod request;
 pub mod server;

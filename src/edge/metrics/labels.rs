@@ -76,6 +76,8 @@ label! {
         Care = "care";
         /// Product accident with injury.
         Safety = "safety";
+        /// Asked for by an operator, past the supervisor.
+        Consult = "consult";
         /// Could not be checked.
         Unchecked = "unchecked";
     }

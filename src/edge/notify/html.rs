@@ -2,12 +2,21 @@
 
 use crate::case::Intent;
 use crate::edge::notify::render::{Block, badge};
+use crate::model::markup::escape;
 use std::fmt::Write;
 
 /// The whole page. Everything that came from outside is escaped.
-pub(crate) fn page(subject: &str, intent: &Intent, deadline: &str, blocks: &[Block]) -> String {
+pub(crate) fn page(subject: &str, intent: &Intent, deadline: &str, blocks: &[Block], link: Option<&str>) -> String {
     let (colour, label) = badge(intent);
     let mut body = String::new();
+    if let Some(link) = link {
+        // Opens a page; nothing happens before its button is pressed.
+        _ = write!(
+            body,
+            "<p style=\"margin:14px 0\"><a href=\"{}\" style=\"display:inline-block;background:#1565c0;color:#ffffff;text-decoration:none;font-size:18px;font-weight:bold;padding:12px 28px;border-radius:6px\">受領・交代のページを開く</a></p>",
+            escape(link)
+        );
+    }
     for block in blocks {
         // Writing to a string does not fail.
         _ = write!(
@@ -31,19 +40,4 @@ pub(crate) fn page(subject: &str, intent: &Intent, deadline: &str, blocks: &[Blo
         label = escape(&label),
         deadline = escape(deadline),
     )
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }

@@ -30,6 +30,10 @@ pub struct Outgoing {
     pub text: String,
     /// The same as HTML.
     pub html: String,
+    /// A page on which the person takes the case or passes it on.
+    pub link: Option<String>,
+    /// Where a reply goes.
+    pub reply_to: Option<String>,
 }
 
 /// How an attempt ended.

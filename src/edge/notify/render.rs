@@ -5,7 +5,7 @@
 //! their own wording: not harassment, no law, no refusal, the customer's own words in full.
 
 use crate::case::summary::Summary;
-use crate::case::{CaseRecord, Intent, Step};
+use crate::case::{CaseRecord, Intent, Occasion, Step};
 use crate::edge::notify::{Outgoing, header_text, html};
 use crate::model::message::Channel;
 use crate::model::severity::{Category, Level};
@@ -36,12 +36,47 @@ impl Block {
     }
 }
 
+/// How people answer alerts without a console; neither is there unless configured.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ways {
+    /// Where the app router is reached from the people's phones, without a slash at the end.
+    pub base_url: Option<String>,
+    /// Address whose mail arrives at the inbound queue.
+    pub reply_address: Option<String>,
+}
+
+/// How one person answers one alert.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answers {
+    /// A page with the buttons.
+    pub link: Option<String>,
+    /// Where a reply by mail goes.
+    pub reply_to: Option<String>,
+}
+
+impl Ways {
+    /// Whether there is any.
+    pub const fn are_open(&self) -> bool {
+        self.base_url.is_some() || self.reply_address.is_some()
+    }
+
+    /// The ways that this token opens.
+    pub fn answers(&self, token: Option<&str>) -> Answers {
+        let Some(token) = token else { return Answers::default() };
+        let reply_to = |address: &String| address.split_once('@').map(|(local, domain)| format!("{local}+{token}@{domain}"));
+        Answers {
+            link: self.base_url.as_ref().map(|base| format!("{base}/ack/{token}")),
+            reply_to: self.reply_address.as_ref().and_then(reply_to),
+        }
+    }
+}
+
 /// Renders the alert of one intent.
-pub fn render(case: &CaseRecord, intent: &Intent, policy: &Policy) -> Outgoing {
+pub fn render(case: &CaseRecord, intent: &Intent, policy: &Policy, answers: &Answers) -> Outgoing {
     let none = Summary::default();
     let summary = case.summaries.get(&intent.track).unwrap_or(&none);
     let subject = subject(case, intent, policy);
-    let blocks = blocks(case, intent, summary, policy);
+    let blocks = blocks(case, intent, summary, policy, answers);
     let deadline = format!("受領期限 {}", date(intent.deadline, policy));
     Outgoing {
         message_id: intent.message_id.clone(),
@@ -49,7 +84,9 @@ pub fn render(case: &CaseRecord, intent: &Intent, policy: &Policy) -> Outgoing {
         from: policy.sender.clone(),
         to: intent.to.clone(),
         text: format!("{deadline}\n\n{}", text(&blocks)),
-        html: html::page(&subject, intent, &deadline, &blocks),
+        html: html::page(&subject, intent, &deadline, &blocks, answers.link.as_deref()),
+        link: answers.link.clone(),
+        reply_to: answers.reply_to.clone(),
         subject,
     }
 }
@@ -65,9 +102,14 @@ fn subject(case: &CaseRecord, intent: &Intent, policy: &Policy) -> String {
     };
     let channel = case.channel().map_or("", Channel::name);
     let id = &case.id;
+    if let Occasion::Check { .. } = case.occasion {
+        return format!("【見守り｜到達確認】この通知が届いたことを確認してください {id}");
+    }
+    let again = if case.occasion.is_real() { again.to_owned() } else { format!("【訓練】{again}") };
     let text = match intent.track {
         Track::Care => format!("【見守り｜至急・ケア】{again}命にかかわるおそれのあるご相談({channel}) {id}｜受領期限 {deadline}"),
         Track::Safety => format!("【見守り｜至急・製品事故】{again}けがを伴う製品事故の申出({channel}) {id}｜受領期限 {deadline}"),
+        Track::Consult => format!("【見守り｜相談】{again}担当者からの相談(SV以外の方へ) {id}｜受領期限 {deadline}"),
         Track::Unchecked => format!("【見守り｜未判定】{again}確認できなかった受信が{}件 {id}｜受領期限 {deadline}", case.message_count()),
         Track::Harassment => {
             let level = case.level;
@@ -91,8 +133,19 @@ fn kinds(case: &CaseRecord) -> String {
     format!("{}{detail}", names.join("・"))
 }
 
-fn blocks(case: &CaseRecord, intent: &Intent, summary: &Summary, policy: &Policy) -> Vec<Block> {
+fn blocks(case: &CaseRecord, intent: &Intent, summary: &Summary, policy: &Policy, answers: &Answers) -> Vec<Block> {
+    if let Occasion::Check { .. } = case.occasion {
+        let lines = ["通知が届くかどうかの確認です。事案ではありません。", "受領すると「届いた」と記録されます。"];
+        let ladder = case.ladder(intent.track, policy);
+        return vec![
+            Block::new("要点", lines.map(str::to_owned).to_vec()),
+            Block::new("受け取る", take(case, intent, ladder, summary, answers)),
+        ];
+    }
     let mut blocks = vec![Block::new("要点", point(case, intent, summary))];
+    if case.occasion == Occasion::Drill {
+        blocks.insert(0, Block::new("訓練", vec!["これは訓練です。本物の事案ではありません。いつもどおり受領してください。".to_owned()]));
+    }
     let reasons = reasons(case, intent.track, summary);
     if !reasons.is_empty() {
         blocks.push(Block { title: "理由", lines: reasons, notes: entries(intent.track, summary) });
@@ -117,7 +170,7 @@ fn blocks(case: &CaseRecord, intent: &Intent, summary: &Summary, policy: &Policy
         blocks.push(Block::new("相談先(ご本人に案内できます)", desks.clone()));
     }
     blocks.push(Block::new("次", next(case, intent, ladder, policy)));
-    blocks.push(Block::new("受け取る", take(case, intent, ladder, summary)));
+    blocks.push(Block::new("受け取る", take(case, intent, ladder, summary, answers)));
     blocks
 }
 
@@ -146,6 +199,9 @@ fn point(case: &CaseRecord, intent: &Intent, summary: &Summary) -> Vec<String> {
             "切らない・急かさない・規約で返さない。危険が迫るときは110番・119番。".to_owned(),
         ],
         Track::Safety => vec!["けがを伴う製品事故の申出です。口調にかかわらず、安全の確認を最優先にしてください。".to_owned()],
+        Track::Consult => {
+            vec!["担当者が、上司以外の方への相談を希望しています。".to_owned(), "本人の希望なしに、上司へ伝えないでください。".to_owned()]
+        }
         Track::Unchecked => vec![format!("判定できなかった受信が{}件あります。通常とはみなしていません。", case.message_count())],
         Track::Harassment => {
             let slots: Vec<String> = summary.slots.iter().map(|(role, text)| format!("{}={text}", role_name(*role))).collect();
@@ -178,7 +234,7 @@ fn reasons(case: &CaseRecord, track: Track, summary: &Summary) -> Vec<String> {
         // The words themselves follow in full; a list of matched entries would only come between.
         Track::Care => vec![],
         Track::Unchecked => case.reasons.iter().map(|(code, count)| format!("{code}: {count}件")).collect(),
-        Track::Safety | Track::Harassment => summary
+        Track::Safety | Track::Harassment | Track::Consult => summary
             .reasons
             .iter()
             .map(|reason| {
@@ -215,12 +271,15 @@ fn history(case: &CaseRecord, track: Track, policy: &Policy) -> Vec<String> {
     if track != Track::Unchecked {
         lines.push(match track {
             // Levels measure harassment; a call for help or an injury has none.
-            Track::Care | Track::Safety => format!("この会話で{}通", case.message_count()),
+            Track::Care | Track::Safety | Track::Consult => format!("この会話で{}通", case.message_count()),
             _ => format!("この会話で該当{}", counts(case)),
         });
         if case.generation > 1 {
             lines.push(format!("同じ会話で{}回目の事案です", case.generation));
         }
+    }
+    if let Some(hold) = case.hold.as_ref().filter(|_| track == Track::Harassment) {
+        lines.push(format!("返信を保留中です({}から)。お客さまがお待ちです。受領か判断で解除されます。", date(hold.since, policy)));
     }
     if case.tracks.contains(&Track::Care) && track == Track::Harassment {
         lines.push("命にかかわるおそれのある相談でもあります。ケアの対応を先にしてください。".to_owned());
@@ -256,18 +315,25 @@ fn next(case: &CaseRecord, intent: &Intent, ladder: &Ladder, policy: &Policy) ->
     lines
 }
 
-fn take(case: &CaseRecord, intent: &Intent, ladder: &Ladder, summary: &Summary) -> Vec<String> {
+fn take(case: &CaseRecord, intent: &Intent, ladder: &Ladder, summary: &Summary, answers: &Answers) -> Vec<String> {
     // Where several roles must acknowledge, only the key of the policy tells which part is given.
     let (who, by) = if ladder.acknowledge_by.is_empty() {
         ("引き受ける方のお名前で", "お名前")
     } else {
         ("あなたの分を受領", intent.to.person.as_str())
     };
-    let mut lines = vec![
+    let mut lines = vec![];
+    if let Some(link) = &answers.link {
+        lines.push(format!("受領・交代: {link}"));
+    }
+    if answers.reply_to.is_some() {
+        lines.push("このメールに「受領」とだけ書いて返信しても受け取れます(代わってほしいときは「交代」)。".to_owned());
+    }
+    lines.extend([
         format!("{who}: mimamori case ack {} --by {by}", case.id),
         format!("ほかの人に代わってもらう(理由は不要): mimamori case pass {} --by {}", case.id, intent.to.person),
         format!("経過を見る: mimamori case show {}", case.id),
-    ];
+    ]);
     if let Some(ticket) = &summary.ticket {
         lines.push(format!("チケット: {ticket}"));
     }
@@ -295,6 +361,7 @@ pub(crate) fn badge(intent: &Intent) -> (&'static str, String) {
     match intent.track {
         Track::Care => ("#1b5e20", "至急・ケア".to_owned()),
         Track::Safety => ("#e65100", "至急・製品事故".to_owned()),
+        Track::Consult => ("#4527a0", "相談".to_owned()),
         Track::Unchecked => ("#455a64", "未判定".to_owned()),
         Track::Harassment => {
             let colour = match intent.level {

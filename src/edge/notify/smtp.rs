@@ -158,7 +158,11 @@ pub(crate) fn compose(alert: &Outgoing) -> Result<Message, Box<dyn Error + Send 
     let body = MultiPart::alternative()
         .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(alert.text.clone()))
         .singlepart(SinglePart::builder().header(ContentType::TEXT_HTML).body(alert.html.clone()));
-    let message = Message::builder()
+    let mut builder = Message::builder();
+    if let Some(address) = &alert.reply_to {
+        builder = builder.reply_to(mailbox(&alert.from.name, address)?);
+    }
+    let message = builder
         .from(mailbox(&alert.from.name, &alert.from.address)?)
         .to(mailbox(&alert.to.name, &alert.to.address)?)
         .subject(header_text(&alert.subject))

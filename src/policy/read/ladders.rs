@@ -47,10 +47,13 @@ fn ladder(key: Placed<String>, table: &Table<'_>, names: &Names) -> At<Ladder> {
     let hours = table.text("hours").and_then(|given| known(table.faults(), "policy.unknown-hours", "set of hours", given, ids));
     let return_after = minutes(table, "return_after_minutes", 1).unwrap_or(from_minutes(RETURN_MINUTES_DEFAULT));
     let advice = advice(table);
+    let hold = table.boolean("hold").map(|given| given.value);
     table.finish();
     let nobody = Finally { to: vec![], by: vec![], after: last, every: from_minutes(1) };
     let rungs = rungs.into_iter().map(|rung| rung.it).collect();
-    At { span: key.span, it: Ladder::new(key.value, rungs, finally.unwrap_or(nobody), acknowledge_by, hours, return_after, advice) }
+    let mut ladder = Ladder::new(key.value, rungs, finally.unwrap_or(nobody), acknowledge_by, hours, return_after, advice);
+    ladder.hold = hold;
+    At { span: key.span, it: ladder }
 }
 
 fn in_order(table: &Table<'_>, rungs: &[At<Rung>]) {

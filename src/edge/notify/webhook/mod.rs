@@ -71,9 +71,13 @@ impl Webhook {
         let subject = &alert.subject;
         match self.shape {
             Shape::Plain => json!({
-                "type": "alert", "id": alert.message_id, "to": alert.to.address, "summary": subject, "thread": alert.thread_id,
+                "type": "alert", "id": alert.message_id, "to": alert.to.address, "summary": subject, "thread": alert.thread_id, "link": alert.link,
             }),
-            Shape::Slack => json!({ "text": subject.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;") }),
+            Shape::Slack => {
+                let safe = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+                let link = alert.link.as_ref().map(|link| format!("\n<{}|受領・交代>", safe(link))).unwrap_or_default();
+                json!({ "text": format!("{}{link}", safe(subject)) })
+            }
             Shape::Teams => json!({
                 "type": "message",
                 "attachments": [{
@@ -81,6 +85,7 @@ impl Webhook {
                     "content": {
                         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
                         "body": [{ "type": "TextBlock", "text": subject, "wrap": true, "weight": "bolder" }],
+                        "actions": alert.link.iter().map(|link| json!({ "type": "Action.OpenUrl", "title": "受領・交代", "url": link })).collect::<Vec<_>>(),
                     },
                 }],
             }),
