@@ -5,7 +5,7 @@ use crate::config::settings::{NotifySettings, SmtpSecurity, Transport};
 use crate::edge::metrics::labels::AlertChannel;
 use crate::edge::notify::Notifier;
 use crate::edge::notify::outbox::Outbox;
-use crate::edge::notify::smtp::{Relay, Security, Smtp};
+use crate::edge::notify::smtp::{Proof, Relay, Security, Smtp};
 use crate::edge::notify::switchboard::Switchboard;
 use crate::edge::notify::webhook::{Shape, Target, Webhook};
 use crate::policy::Policy;
@@ -53,7 +53,9 @@ fn mail(settings: &NotifySettings, secrets: &Secrets) -> Result<Smtp> {
         Some(file) => Some(std::fs::read(file).with_context(|| format!("cannot read the certificate authority {}", file.display()))?),
         None => None,
     };
-    let credentials = smtp.user.clone().zip(secrets.smtp_password.as_ref().map(|secret| secret.reveal().to_owned()));
+    let password = secrets.smtp_password.as_ref().map(|secret| Proof::Password(secret.reveal().to_owned()));
+    let proof = smtp.token_file.clone().map(Proof::TokenFile).or(password);
+    let credentials = smtp.user.clone().zip(proof);
     let relay = Relay {
         host: smtp.host.clone(),
         port: smtp.port,

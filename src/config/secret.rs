@@ -58,7 +58,7 @@ pub struct Secrets {
 pub fn read(settings: &Settings, environment: &Environment) -> (Secrets, Vec<Diagnostic>) {
     let mut faults = vec![];
     let intake_token = one(environment, Variable::HttpToken, settings.intake.http.token_file.as_deref(), &mut faults);
-    let smtp = settings.notify.smtp.as_ref().filter(|smtp| smtp.user.is_some());
+    let smtp = settings.notify.smtp.as_ref().filter(|smtp| smtp.user.is_some() && smtp.token_file.is_none());
     let smtp_password = smtp.and_then(|smtp| one(environment, Variable::SmtpPassword, smtp.password_file.as_deref(), &mut faults));
     if intake_token.as_ref().is_some_and(|token| token.reveal().chars().count() < TOKEN_CHARS_MIN) {
         let title = format!("the intake token is shorter than {TOKEN_CHARS_MIN} characters");

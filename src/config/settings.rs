@@ -311,6 +311,8 @@ pub struct SmtpSettings {
     pub user: Option<String>,
     /// File with the password; there if `user` is (or the environment gives the password itself).
     pub password_file: Option<PathBuf>,
+    /// File with an OAuth access token (XOAUTH2), in the place of a password; read for every mail.
+    pub token_file: Option<PathBuf>,
     /// Further certificate authorities (PEM).
     pub ca_file: Option<PathBuf>,
     /// Name given in EHLO; `None` for the host's own.

@@ -33,6 +33,7 @@ mod lexicons;
 mod readme;
 mod shipped;
 mod smtp;
+mod smtp_faults;
 mod store;
 mod support;
 mod text;

@@ -2,7 +2,7 @@
 
 use crate::support::{MailServer, Site, wait_for};
 use mail_parser::MessageParser;
-use mimamori::edge::notify::smtp::{Relay, Security, Smtp};
+use mimamori::edge::notify::smtp::{Proof, Relay, Security, Smtp};
 use mimamori::edge::notify::{Notifier, Outcome, Outgoing, Reason};
 use mimamori::policy::{Recipient, Sender};
 use std::fs;
@@ -55,7 +55,7 @@ fn relay(server: &MailServer, security: Security) -> Relay {
     }
 }
 
-fn alert(to: &str, name: &str) -> Outgoing {
+pub(crate) fn alert(to: &str, name: &str) -> Outgoing {
     Outgoing {
         message_id: "C-TEST-first-1-abc@example.jp".to_owned(),
         thread_id: "C-TEST@example.jp".to_owned(),
@@ -69,7 +69,7 @@ fn alert(to: &str, name: &str) -> Outgoing {
     }
 }
 
-fn send(relay: Relay, alert: &Outgoing) -> Outcome {
+pub(crate) fn send(relay: Relay, alert: &Outgoing) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     runtime.block_on(async { Smtp::new(relay).expect("settings").send(alert).await })
 }
@@ -148,7 +148,7 @@ fn a_wrong_password_breaks_the_channel_not_the_recipient() {
     let server = trust.server(&["--user", "mimamori", "--password", "right"]);
     for (password, expected) in [("wrong", Outcome::ChannelBroken { reason: Reason::Authentication }), ("right", Outcome::Sent)] {
         let relay = Relay {
-            credentials: Some(("mimamori".to_owned(), password.to_owned())),
+            credentials: Some(("mimamori".to_owned(), Proof::Password(password.to_owned()))),
             authority: Some(trust.authority.clone()),
             ..relay(&server, Security::StartTls)
         };

@@ -61,16 +61,18 @@ fn smtp(section: &Section<'_>) -> Option<SmtpSettings> {
     let security = section.choice("security", Some(Variable::SmtpSecurity), &choices).map_or(SmtpSecurity::default(), |given| given.value);
     let user = section.filled("user", Some(Variable::SmtpUser));
     let password_file = section.filled("password_file", Some(Variable::SmtpPasswordFile));
+    let token_file = section.filled("token_file", None);
     let ca_file = section.filled("ca_file", None);
     let hello_name = section.filled("hello_name", None).and_then(|given| host_name(section, given, "hello_name"));
     let timeout = section.integer_in("timeout_seconds", None, TIMEOUT_RANGE);
-    check_login(section, host.as_ref(), security, user.as_ref(), password_file.as_ref());
+    check_login(section, host.as_ref(), security, user.as_ref(), [password_file.as_ref(), token_file.as_ref()]);
     Some(SmtpSettings {
         host: host?.value,
         port: port.and_then(|given| u16::try_from(given.value).ok()).unwrap_or(security.port()),
         security,
         user: user.map(|given| given.value),
         password_file: password_file.map(|given| PathBuf::from(given.value)),
+        token_file: token_file.map(|given| PathBuf::from(given.value)),
         ca_file: ca_file.map(|given| PathBuf::from(given.value)),
         hello_name: hello_name.map(|given| given.value),
         timeout: timeout.and_then(|given| u64::try_from(given.value).ok()).map_or(SMTP_TIMEOUT_DEFAULT, Duration::from_secs),
@@ -82,11 +84,11 @@ fn check_login(
     host: Option<&Given<String>>,
     security: SmtpSecurity,
     user: Option<&Given<String>>,
-    password_file: Option<&Given<String>>,
+    [password_file, token_file]: [Option<&Given<String>>; 2],
 ) {
     let reader = section.reader();
-    let has_password = password_file.is_some() || reader.has(Variable::SmtpPassword);
-    match (user, password_file) {
+    let has_password = password_file.is_some() || token_file.is_some() || reader.has(Variable::SmtpPassword);
+    match (user, password_file.or(token_file)) {
         (Some(user), _) if !has_password => {
             let help = format!("add `password_file = \"…\"`, or set {}", Variable::SmtpPassword.name());
             reader.error(user, "config.smtp", "a user without a password", "no password for this user", help);
