@@ -8,7 +8,6 @@ use crate::config::load as configuration;
 use crate::config::secret::Secrets;
 use crate::config::settings::{LogFormat, LogSettings, Settings, Transport};
 use crate::diag::{Diagnostic, Grave, SourceText};
-use crate::edge::embedded::{Embedded, Options};
 use crate::edge::http::health::{Component, Health, Phase};
 use crate::edge::metrics::Metrics;
 use crate::edge::notify::render::Ways;
@@ -17,7 +16,6 @@ use crate::engine::Engine;
 use crate::model::ids::{QueueName, Tenant};
 use crate::policy::people::ChannelKind;
 use crate::policy::{Channel, Policy};
-use crate::store::{Queue, Store};
 use crate::worker::desk::Desk;
 use crate::worker::{AlertListener, Engines, Parts, Worker};
 use anyhow::{Context, Result, anyhow};
@@ -27,9 +25,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+pub mod backend;
 pub mod lexicons;
 pub mod transport;
 pub mod watch;
+
+pub use crate::app::backend::{Backend, init_backend, open_backend, remove_backend};
 
 /// Stack of a worker thread, in bytes: decoding is bounded in depth, and this leaves a wide margin.
 const THREAD_STACK_BYTES: usize = 8 << 20;
@@ -178,25 +179,6 @@ pub fn read_lexicons(paths: &[PathBuf]) -> Result<Vec<SourceText>, String> {
     if faults.diagnostics.is_empty() { Ok(sources) } else { Err(crate::diag::render(&faults.diagnostics, &[], false)) }
 }
 
-/// An opened backend.
-pub struct Backend {
-    /// Records, streams, blobs.
-    pub store: Arc<dyn Store>,
-    /// The work queue.
-    pub queue: Arc<dyn Queue>,
-    /// The embedded backend itself, for its worker lock.
-    pub embedded: Arc<Embedded>,
-}
-
-/// Opens the configured backend. Works while another process runs the worker on it.
-pub fn open_backend(settings: &Settings) -> Result<Backend, String> {
-    let path = &settings.store.path;
-    let options = Options { pending_max: settings.store.pending_max, ..Options::default() };
-    let embedded = Arc::new(Embedded::open_with(path, options).map_err(|error| format!("cannot open {}: {error}", path.display()))?);
-    let (store, queue): (Arc<dyn Store>, Arc<dyn Queue>) = (embedded.clone(), embedded.clone());
-    Ok(Backend { store, queue, embedded })
-}
-
 /// A runtime for verbs that only look something up.
 pub fn small_runtime() -> Result<tokio::runtime::Runtime, String> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())
@@ -250,7 +232,7 @@ pub struct Running {
     health: Arc<Health>,
     work: tokio::task::JoinHandle<bool>,
     others: Vec<tokio::task::JoinHandle<()>>,
-    _lock: crate::edge::embedded::worker_lock::WorkerLock,
+    _lock: Option<crate::edge::embedded::worker_lock::WorkerLock>,
 }
 
 impl Running {
@@ -270,8 +252,8 @@ impl Running {
 /// Starts everything: store, worker, servers, spool.
 pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: CancellationToken) -> Result<Running> {
     let Loaded { prepared: Prepared { settings, secrets, policy, .. }, profiles } = loaded;
-    let backend = open_backend(&settings).map_err(|why| anyhow!(why))?;
-    let lock = backend.embedded.worker_lock().await.context("another worker runs on this store")?;
+    let backend = open_backend(&settings).await.map_err(|why| anyhow!(why))?;
+    let lock = backend.lock().await?;
     let metrics = Arc::new(Metrics::new());
     metrics.lexicons(&profiles.digests());
     let health = Arc::new(Health::new());
@@ -292,6 +274,7 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
         metrics: Arc::clone(&metrics),
         attempts_max: settings.worker.attempts_max,
         concurrency: settings.worker.concurrency(),
+        is_sole: lock.is_some(),
         on_alert,
     }));
     let servers = watch::serve(&settings, &secrets, &backend, &desk, &metrics, &health, &stop).await?;
@@ -317,7 +300,11 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
 }
 
 fn announce_start(settings: &Settings, policy: &Policy, app: &std::net::SocketAddr, ops: &std::net::SocketAddr, health: &Health) {
-    tracing::info!(store = %settings.store.path.display(), spool = %settings.intake.spool.dir.display(), %app, %ops, "mimamori started");
+    let store = match settings.store.backend {
+        crate::config::settings::Backend::Embedded => settings.store.path.display().to_string(),
+        crate::config::settings::Backend::Nats => settings.nats.url.clone(),
+    };
+    tracing::info!(%store, spool = %settings.intake.spool.dir.display(), %app, %ops, "mimamori started");
     if settings.notify.transport == Transport::Outbox {
         let note = format!("alerts only go to the folder {}: nobody is told", settings.notify.outbox_dir.display());
         tracing::warn!("{note}");

@@ -48,7 +48,7 @@ pub fn run(verb: &DeadVerb, common: &Common, out: &mut impl Write) -> Outcome {
     let loaded = load::prepared(common)?;
     let runtime = app::small_runtime().map_err(Failure::later)?;
     runtime.block_on(async {
-        let backend = app::open_backend(&loaded.settings).map_err(Failure::later)?;
+        let backend = app::open_backend(&loaded.settings).await.map_err(Failure::later)?;
         let letters = read(&*backend.store).await?;
         match verb {
             DeadVerb::List => list(&letters, common.format, out),

@@ -1,7 +1,8 @@
 //! What verbs need before they can work: settings, policy, lexicons, the store; every fault told at once.
 
 use crate::app::{self, Faults, Loaded, Prepared};
-use crate::cli::{Common, Failure};
+use crate::cli::{BackendArgument, Common, Failure};
+use crate::config::settings::Backend;
 use crate::conversation::{Assessment, Contribution, Conversation, LedgerLimits};
 use crate::decode::line::{self, Line};
 use crate::decode::settings::DecodeSettings;
@@ -23,12 +24,26 @@ use std::sync::Arc;
 
 /// Settings, policy and lexicons; refuses with every fault rendered.
 pub fn loaded(common: &Common) -> Result<Loaded, Failure> {
-    app::load(common.config.as_deref()).map_err(|faults| refused(&faults))
+    let mut loaded = app::load(common.config.as_deref()).map_err(|faults| refused(&faults))?;
+    choose(&mut loaded.prepared, common);
+    Ok(loaded)
 }
 
 /// Settings and policy, for verbs that judge nothing; lexicons are not read.
 pub fn prepared(common: &Common) -> Result<Prepared, Failure> {
-    app::prepare(common.config.as_deref()).map_err(|faults| refused(&faults))
+    let mut prepared = app::prepare(common.config.as_deref()).map_err(|faults| refused(&faults))?;
+    choose(&mut prepared, common);
+    Ok(prepared)
+}
+
+/// The command line is stronger than file and environment.
+fn choose(prepared: &mut Prepared, common: &Common) {
+    if let Some(backend) = common.backend {
+        prepared.settings.store.backend = match backend {
+            BackendArgument::Embedded => Backend::Embedded,
+            BackendArgument::Nats => Backend::Nats,
+        };
+    }
 }
 
 fn refused(faults: &Faults) -> Failure {

@@ -15,6 +15,7 @@ mod desk;
 pub mod drill;
 pub mod eval;
 pub mod explain;
+pub mod init;
 pub mod input;
 pub mod lexicon;
 pub mod load;
@@ -106,8 +107,20 @@ struct Arguments {
     /// Output for people or for programs.
     #[arg(long, global = true, value_enum, default_value_t)]
     format: Format,
+    /// Where the data lies, in the place of what the configuration says.
+    #[arg(long, global = true, value_enum)]
+    backend: Option<BackendArgument>,
     #[command(subcommand)]
     verb: Verb,
+}
+
+/// Backends as they are typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BackendArgument {
+    /// A file on this machine.
+    Embedded,
+    /// NATS JetStream.
+    Nats,
 }
 
 /// What every verb knows.
@@ -118,10 +131,15 @@ pub struct Common {
     /// Output for people or for programs.
     #[arg(value_enum)]
     pub format: Format,
+    /// Where the data lies, if it was said.
+    #[arg(value_enum)]
+    pub backend: Option<BackendArgument>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Create what the backend needs: the file, or streams, buckets and consumer with rights of their own.
+    Init,
     /// Run the worker: intake → verdict → case → alert.
     Run(run::RunArguments),
     /// Run the worker on a temporary store with built-in sample traffic, and print the alerts.
@@ -170,7 +188,7 @@ pub fn main() -> ExitCode {
             return exit.into();
         }
     };
-    let common = Common { config: arguments.config, format: arguments.format };
+    let common = Common { config: arguments.config, format: arguments.format, backend: arguments.backend };
     let mut out = io::BufWriter::new(io::stdout().lock());
     let outcome = dispatch(arguments.verb, &common, &mut out);
     let flushed = out.flush();
@@ -190,6 +208,7 @@ fn tell(failure: &Failure) -> ExitCode {
 
 fn dispatch(verb: Verb, common: &Common, out: &mut impl Write) -> Outcome {
     match verb {
+        Verb::Init => init::run(common, out),
         Verb::Run(arguments) => run::run(&arguments, common),
         Verb::Demo(arguments) => demo::run(&arguments, common, out),
         Verb::Submit(arguments) => submit::run(&arguments, common, out),

@@ -47,7 +47,7 @@ pub fn run(arguments: &SubmitArguments, common: &Common, out: &mut impl Write) -
     let loaded = load::prepared(common)?;
     let runtime = app::small_runtime().map_err(Failure::later)?;
     runtime.block_on(async {
-        let backend = app::open_backend(&loaded.settings).map_err(Failure::later)?;
+        let backend = app::open_backend(&loaded.settings).await.map_err(Failure::later)?;
         let mut told = Told::default();
         let terms = terms(arguments, tenant, queue, loaded.settings.limits.message_bytes);
         let maildir_mails = arguments.files.iter().any(|path| path.is_dir());
@@ -92,7 +92,7 @@ fn pipe(arguments: &SubmitArguments, common: &Common) -> Result<(), Failure> {
     }
     let runtime = app::small_runtime().map_err(Failure::later)?;
     runtime.block_on(async {
-        let backend = app::open_backend(&loaded.settings).map_err(Failure::later)?;
+        let backend = app::open_backend(&loaded.settings).await.map_err(Failure::later)?;
         for answer in backend.queue.submit(envelopes).await {
             answer?;
         }

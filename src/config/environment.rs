@@ -45,6 +45,10 @@ macro_rules! variables {
 variables! {
     /// Path of the configuration file.
     Config = "MIMAMORI_CONFIG", "path of the configuration file";
+    /// `store.backend`
+    StoreBackend = "MIMAMORI_STORE_BACKEND", "store.backend";
+    /// `nats.url`
+    NatsUrl = "MIMAMORI_NATS_URL", "nats.url";
     /// `store.path`
     StorePath = "MIMAMORI_STORE_PATH", "store.path";
     /// `intake.http.listen`

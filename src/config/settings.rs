@@ -33,6 +33,8 @@ pub const PROFILE_DEFAULT: &str = "default";
 pub struct Settings {
     /// Where messages, verdicts and cases are kept.
     pub store: StoreSettings,
+    /// The JetStream backend, used where `store.backend` says so.
+    pub nats: NatsSettings,
     /// Limits on what is taken in.
     pub limits: LimitSettings,
     /// How messages come in.
@@ -84,6 +86,8 @@ pub enum Backend {
     /// One file on local disk; no server to install.
     #[default]
     Embedded,
+    /// NATS JetStream: several workers, replicated.
+    Nats,
 }
 
 /// `[store]`
@@ -100,6 +104,60 @@ pub struct StoreSettings {
 impl Default for StoreSettings {
     fn default() -> Self {
         Self { backend: Backend::default(), path: "var/mimamori.db".into(), pending_max: PENDING_DEFAULT }
+    }
+}
+
+/// `[nats]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NatsSettings {
+    /// Servers, separated by commas.
+    pub url: String,
+    /// Credentials (JWT and key).
+    pub creds_file: Option<PathBuf>,
+    /// Seed of an nkey.
+    pub nkey_file: Option<PathBuf>,
+    /// Further certificate authority (PEM).
+    pub ca_file: Option<PathBuf>,
+    /// Certificate and key of this client (PEM).
+    pub client: Option<(PathBuf, PathBuf)>,
+    /// TLS is required.
+    pub tls: bool,
+    /// Prefix of reply subjects.
+    pub inbox_prefix: Option<String>,
+    /// Stream of inbound messages.
+    pub inbound_stream: String,
+    /// Subjects of inbound messages stand below this.
+    pub inbound_subjects: String,
+    /// Durable consumer of the workers.
+    pub consumer: String,
+    /// Beginning of the names of our streams.
+    pub streams: String,
+    /// Subjects of verdicts, decisions and cases stand below this.
+    pub subjects: String,
+    /// Beginning of the names of our buckets.
+    pub buckets: String,
+    /// Copies of everything.
+    pub replicas: usize,
+}
+
+impl Default for NatsSettings {
+    fn default() -> Self {
+        Self {
+            url: "nats://127.0.0.1:4222".to_owned(),
+            creds_file: None,
+            nkey_file: None,
+            ca_file: None,
+            client: None,
+            tls: false,
+            inbox_prefix: None,
+            inbound_stream: "CC_INBOUND".to_owned(),
+            inbound_subjects: "cc.inbound".to_owned(),
+            consumer: "mimamori".to_owned(),
+            streams: "TRIAGE".to_owned(),
+            subjects: "triage".to_owned(),
+            buckets: "mimamori".to_owned(),
+            replicas: 1,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod evidence;
 pub mod http;
 pub mod intake;
 pub mod metrics;
+pub mod nats;
 pub mod notify;
 pub mod spool;
 pub mod twin;

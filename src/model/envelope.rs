@@ -36,6 +36,8 @@ pub enum Source {
     Demo,
     /// Replayed from the dead letters.
     Replay,
+    /// Published on the inbound stream by another program.
+    Nats,
 }
 
 /// Whether the message may alert.

@@ -57,7 +57,7 @@ pub async fn run(worker: Arc<Worker>, stop: CancellationToken) {
         Pulse::beat(&worker.pulse.announce_ms);
         let now = Timestamp::now();
         if now >= next_scan {
-            match worker.rescan(&mut due, !recovered).await {
+            match worker.rescan(&mut due, worker.is_sole && !recovered).await {
                 Ok(()) => recovered = true,
                 Err(error) => tracing::error!(%error, "cases cannot be read"),
             }

@@ -81,6 +81,8 @@ pub struct Worker {
     pub metrics: Arc<Metrics>,
     /// Deliveries of one message that may fail for a reason other than the store before it is buried.
     pub attempts_max: u32,
+    /// No other worker shares the store: sends that were under way when this process started are nobody's.
+    pub is_sole: bool,
     /// Told of every alert that left, for `demo`.
     pub on_alert: Option<AlertListener>,
     pulse: Pulse,
@@ -132,6 +134,7 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     pub attempts_max: u32,
     pub concurrency: usize,
+    pub is_sole: bool,
     pub on_alert: Option<AlertListener>,
 }
 
@@ -153,6 +156,7 @@ impl Worker {
             notifier: parts.notifier,
             metrics: parts.metrics,
             attempts_max: parts.attempts_max,
+            is_sole: parts.is_sole,
             on_alert: parts.on_alert,
             pulse,
             judging: Semaphore::new(parts.concurrency),

@@ -28,6 +28,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     // edges: one outside system each; they never mention each other
     ("edge::embedded", &["model", "store"]),
     ("edge::twin", &["model", "store"]),
+    ("edge::nats", &["model", "store", "decode"]),
     ("edge::evidence", &["model", "store"]),
     ("edge::notify", &["model", "case", "policy"]),
     ("edge::intake", &["model", "decode"]),

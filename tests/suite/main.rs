@@ -30,6 +30,7 @@ mod intake;
 mod ladder;
 mod ledger;
 mod lexicons;
+mod nats;
 mod readme;
 mod shipped;
 mod smtp;

@@ -62,7 +62,13 @@ fn two_commands_stand_at_the_top() {
 }
 
 /// Not executed here, with the reason.
-const ELSEWHERE: &[(&str, &str)] = &[("tests/run", "it is what runs this test")];
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("tests/run", "it is what runs this test"),
+    ("nats-server -js -sd var/nats", "`nats` starts real servers of several versions"),
+    ("mimamori --backend nats init", "`nats` runs it against a server of its own"),
+    ("mimamori --backend nats run", "`nats` runs it against a server of its own"),
+    ("mimamori --backend nats demo --once", "`nats` runs it against a server of its own"),
+];
 
 #[test]
 fn every_command_works() {

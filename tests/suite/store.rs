@@ -6,6 +6,7 @@ mod contract;
 mod embedded;
 mod evidence;
 mod faults;
+pub(crate) mod nats;
 mod processes;
 
 use bytes::Bytes;
@@ -30,17 +31,18 @@ struct Backend {
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
     _folder: Option<TempDir>,
+    _server: Option<nats::NatsServer>,
 }
 
 fn embedded_backend() -> Backend {
     let folder = tempfile::tempdir().expect("a folder");
     let embedded = Arc::new(open(&folder.path().join("store.db")));
-    Backend { store: embedded.clone(), queue: embedded, _folder: Some(folder) }
+    Backend { store: embedded.clone(), queue: embedded, _folder: Some(folder), _server: None }
 }
 
 fn twin_backend() -> Backend {
     let twin = Arc::new(Twin::with_lease(1, Faults::none(), LEASE));
-    Backend { store: twin.clone(), queue: twin, _folder: None }
+    Backend { store: twin.clone(), queue: twin, _folder: None, _server: None }
 }
 
 fn open(path: &Path) -> Embedded {

@@ -4,6 +4,7 @@ use crate::app::{self, Ending, Loaded, Running};
 use crate::cli::{Common, Exit, Failure, Outcome, load};
 use crate::config::settings::Transport;
 use crate::edge::intake::{Submission, Terms};
+use crate::model::digest::Digest;
 use crate::model::envelope::{MESSAGE_BYTES_DEFAULT, Purpose, Source};
 use crate::model::ids::{QueueName, Tenant};
 use crate::model::verdict::Verdict;
@@ -44,8 +45,14 @@ pub fn run(arguments: &DemoArguments, common: &Common, out: &mut impl Write) -> 
     let mut loaded = load::loaded(common)?;
     let folder = tempfile::tempdir()?;
     move_into(&mut loaded, folder.path());
+    let settings = loaded.prepared.settings.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(play(arguments, loaded, out));
+    let outcome = runtime.block_on(async {
+        app::init_backend(&settings).await.map_err(Failure::later)?;
+        let outcome = play(arguments, loaded, out).await;
+        app::remove_backend(&settings).await.map_err(Failure::later)?;
+        outcome
+    });
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
 }
@@ -55,6 +62,10 @@ fn move_into(loaded: &mut Loaded, folder: &std::path::Path) {
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let settings = &mut loaded.prepared.settings;
     settings.store.path = folder.join("mimamori.db");
+    let own = Digest::of(folder.as_os_str().as_encoded_bytes()).key().chars().take(8).collect::<String>();
+    let nats = &mut settings.nats;
+    (nats.inbound_stream, nats.inbound_subjects) = (format!("DEMO_{own}_INBOUND"), format!("demo.{own}.inbound"));
+    (nats.streams, nats.subjects, nats.buckets) = (format!("DEMO_{own}"), format!("demo.{own}.out"), format!("demo_{own}"));
     settings.intake.spool.dir = folder.join("spool");
     settings.notify.outbox_dir = folder.join("outbox");
     settings.notify.transport = Transport::Outbox;

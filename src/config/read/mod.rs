@@ -5,6 +5,7 @@
 mod ack;
 mod intake;
 mod ledger;
+mod nats;
 mod notify;
 
 use crate::config::environment::{Environment, Variable};
@@ -46,6 +47,7 @@ pub fn settings(source: &SourceText, environment: &Environment) -> (Option<Setti
 
 fn read(root: &Table<'_>, reader: &Reader<'_>) -> Settings {
     let store = store(&Section::of(root, "store", reader));
+    let nats = nats::nats(&Section::of(root, "nats", reader));
     let limits = limits(&Section::of(root, "limits", reader));
     let intake = intake::intake(&Section::of(root, "intake", reader));
     let ops = ops(&Section::of(root, "ops", reader));
@@ -59,13 +61,29 @@ fn read(root: &Table<'_>, reader: &Reader<'_>) -> Settings {
     let worker = worker(&Section::of(root, "worker", reader));
     let log = log(&Section::of(root, "log", reader));
     keep_apart(&intake, &notify, reader);
-    Settings { store, limits, intake: intake.settings, ops, lexicon, tenants, policy, notify: notify.settings, ack, ledger, worker, log }
+    Settings {
+        store,
+        nats,
+        limits,
+        intake: intake.settings,
+        ops,
+        lexicon,
+        tenants,
+        policy,
+        notify: notify.settings,
+        ack,
+        ledger,
+        worker,
+        log,
+    }
 }
 
 fn store(section: &Section<'_>) -> StoreSettings {
     let default = StoreSettings::default();
     StoreSettings {
-        backend: section.choice("backend", None, &[("embedded", Backend::Embedded)]).map_or(default.backend, |given| given.value),
+        backend: section
+            .choice("backend", Some(Variable::StoreBackend), &[("embedded", Backend::Embedded), ("nats", Backend::Nats)])
+            .map_or(default.backend, |given| given.value),
         path: path_or(section.filled("path", Some(Variable::StorePath)).as_ref(), default.path),
         pending_max: number_or(section.integer_in("pending_max", None, PENDING_RANGE).as_ref(), default.pending_max),
     }

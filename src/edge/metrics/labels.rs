@@ -111,7 +111,7 @@ label! {
 
 impl Label for Source {
     const NAME: &'static str = "source";
-    const ALL: &'static [Self] = &[Self::Http, Self::Submit, Self::Spool, Self::Demo, Self::Replay];
+    const ALL: &'static [Self] = &[Self::Http, Self::Submit, Self::Spool, Self::Demo, Self::Replay, Self::Nats];
     fn id(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -119,6 +119,7 @@ impl Label for Source {
             Self::Spool => "spool",
             Self::Demo => "demo",
             Self::Replay => "replay",
+            Self::Nats => "nats",
         }
     }
 }

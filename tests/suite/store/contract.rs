@@ -23,6 +23,12 @@ macro_rules! contract {
                 crate::store::contract::$promise(crate::store::twin_backend()).await;
             })*
         }
+        mod nats {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                crate::store::contract::$promise(crate::store::nats::backend().await).await;
+            })*
+        }
     };
 }
 

@@ -1,0 +1,202 @@
+//! What is in this process's hands: messages handed out, and messages fetched that must wait.
+//!
+//! A message that was in the hands of workers that died is suspect and goes alone: nothing else may be out in this process, and
+//! what was fetched beside it waits, with the server told that it is still in work. Plain memory: what dies with the process
+//! comes again from the server.
+
+use crate::edge::nats::unavailable;
+use crate::store::{Leased, StoreError};
+use async_nats::jetstream::AckKind;
+use async_nats::jetstream::message::Acker;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Bits of a ticket that say which delivery it stands for: a late retry of an earlier one must not pull the message out of
+/// later hands.
+const DELIVERY_BITS: u32 = 16;
+
+/// Grace after the end of a lease before it counts as lost here, too: the server decides, and its word needs a moment.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// Handles kept of leases that were lost: whoever still finishes such a message says something true.
+const LATE_MAX: usize = 1_024;
+
+/// A fetched message and how to answer for it.
+pub(crate) struct Fetched {
+    pub(crate) sequence: u64,
+    pub(crate) leased: Leased,
+    pub(crate) acker: Arc<Acker>,
+    /// When the server was last told that it is in work.
+    pub(crate) touched: Instant,
+}
+
+struct Out {
+    acker: Arc<Acker>,
+    since: Instant,
+    alone: bool,
+}
+
+#[derive(Default)]
+struct State {
+    out: HashMap<u64, Out>,
+    late: VecDeque<(u64, Arc<Acker>)>,
+    waiting: Vec<Fetched>,
+}
+
+/// The hands of one process.
+pub(crate) struct Hands {
+    lease: Duration,
+    state: Mutex<State>,
+    /// Told when something was settled.
+    pub(crate) settled: Notify,
+    /// One lease at a time.
+    pub(crate) turn: tokio::sync::Mutex<()>,
+}
+
+/// The ticket of a delivery.
+pub(crate) fn ticket(sequence: u64, delivery: u32) -> u64 {
+    (sequence << DELIVERY_BITS) | u64::from(delivery & 0xffff)
+}
+
+/// The number of a message in the stream.
+pub(crate) fn sequence_of(ticket: u64) -> u64 {
+    ticket >> DELIVERY_BITS
+}
+
+/// What the hands say of a ticket that is to be settled.
+pub(crate) enum Grip {
+    /// In hand.
+    Firm(Arc<Acker>),
+    /// Its lease was lost; it may be in other hands.
+    Late(Arc<Acker>),
+    /// Settled before, or never seen.
+    Unknown,
+}
+
+impl Hands {
+    pub(crate) fn new(lease: Duration) -> Self {
+        Self { lease, state: Mutex::default(), settled: Notify::new(), turn: tokio::sync::Mutex::default() }
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes in what was fetched. A message that was out has come again: its lease was lost.
+    pub(crate) fn take_in(&self, fetched: Vec<Fetched>) {
+        self.with(|state| {
+            for one in fetched {
+                let lost: Vec<u64> = state.out.keys().copied().filter(|ticket| sequence_of(*ticket) == one.sequence).collect();
+                for ticket in lost {
+                    state.lose(ticket);
+                }
+                state.waiting.retain(|known| known.sequence != one.sequence);
+                state.waiting.push(one);
+            }
+            state.waiting.sort_by_key(|one| one.sequence);
+        });
+    }
+
+    /// Lets go of leases that have run out.
+    pub(crate) fn let_go(&self) {
+        let longest = self.lease + GRACE;
+        self.with(|state| {
+            let gone: Vec<u64> = state.out.iter().filter(|(_, out)| out.since.elapsed() > longest).map(|(ticket, _)| *ticket).collect();
+            for ticket in gone {
+                state.lose(ticket);
+            }
+        });
+    }
+
+    /// What may be handed out now, oldest first; a suspect alone, and nothing while one is out. `None`: what waits must wait on.
+    pub(crate) fn hand_out(&self, limit: usize) -> Option<Vec<Leased>> {
+        self.with(|state| {
+            if state.out.values().any(|out| out.alone) {
+                return None;
+            }
+            let suspect = state.waiting.iter().position(|one| one.leased.suspect);
+            let taken: Vec<Fetched> = match suspect {
+                Some(_) if !state.out.is_empty() => return None,
+                Some(at) => vec![state.waiting.remove(at)],
+                None => state.waiting.drain(..limit.min(state.waiting.len())).collect(),
+            };
+            let now = Instant::now();
+            let hand = |one: Fetched| {
+                let out = Out { acker: one.acker, since: now, alone: one.leased.suspect };
+                state.out.insert(one.leased.ticket, out);
+                one.leased
+            };
+            Some(taken.into_iter().map(hand).collect())
+        })
+    }
+
+    /// Tells the server that what waits is in work, often enough that no lease runs out here.
+    pub(crate) async fn keep_waiting(&self) -> Result<(), StoreError> {
+        let due = self.lease / 3;
+        let old: Vec<Arc<Acker>> = self.with(|state| {
+            let old = state.waiting.iter_mut().filter(|one| one.touched.elapsed() > due);
+            old.map(|one| {
+                one.touched = Instant::now();
+                Arc::clone(&one.acker)
+            })
+            .collect()
+        });
+        for acker in old {
+            acker.ack_with(AckKind::Progress).await.map_err(unavailable)?;
+        }
+        Ok(())
+    }
+
+    /// Whether something suspect waits or is out: then nothing more should be fetched.
+    pub(crate) fn is_careful(&self) -> bool {
+        self.with(|state| state.out.values().any(|out| out.alone) || state.waiting.iter().any(|one| one.leased.suspect))
+    }
+
+    /// Messages handed out.
+    pub(crate) fn out(&self) -> u64 {
+        self.with(|state| state.out.len() as u64)
+    }
+
+    /// Takes a ticket out of the hands; `give_back` puts it in again if the server could not be told.
+    pub(crate) fn grip(&self, ticket: u64) -> Grip {
+        self.with(|state| {
+            if let Some(out) = state.out.get(&ticket) {
+                return Grip::Firm(Arc::clone(&out.acker));
+            }
+            let late = state.late.iter().find(|(known, _)| *known == ticket);
+            late.map_or(Grip::Unknown, |(_, acker)| Grip::Late(Arc::clone(acker)))
+        })
+    }
+
+    /// The ticket is settled.
+    pub(crate) fn drop_ticket(&self, ticket: u64) {
+        self.with(|state| {
+            state.out.remove(&ticket);
+            state.late.retain(|(known, _)| *known != ticket);
+        });
+        self.settled.notify_waiters();
+    }
+
+    /// A message is done, whoever still has it.
+    pub(crate) fn drop_sequence(&self, sequence: u64) {
+        self.with(|state| {
+            state.out.retain(|ticket, _| sequence_of(*ticket) != sequence);
+            state.late.retain(|(ticket, _)| sequence_of(*ticket) != sequence);
+            state.waiting.retain(|one| one.sequence != sequence);
+        });
+        self.settled.notify_waiters();
+    }
+}
+
+impl State {
+    fn lose(&mut self, ticket: u64) {
+        if let Some(out) = self.out.remove(&ticket) {
+            self.late.push_back((ticket, out.acker));
+            while self.late.len() > LATE_MAX {
+                self.late.pop_front();
+            }
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! The work queue: a durable pull consumer over the inbound stream, shared by all workers.
+//!
+//! The server's window of known ids is minutes long; a sender may repeat a message after days, and a second verdict on it would
+//! alert twice. So accepted ids are remembered in a bucket of their own: the name is claimed first, then the message
+//! published, then its acceptance noted. A crash between only means that the sender repeats and the server, or the worker's own
+//! idempotency, recognises the message.
+//!
+//! Retries are counted beside the server's count of deliveries, so that what is left is deaths.
+
+use crate::edge::nats::hands::{Fetched, Grip, sequence_of, ticket};
+use crate::edge::nats::layout::ACCEPTED_AT;
+use crate::edge::nats::{Nats, letter, page, unavailable};
+use crate::model::digest::Digest;
+use crate::model::envelope::{Envelope, Identity, MESSAGE_BYTES_HARD};
+use crate::model::ids::ID_BYTES_MAX;
+use crate::store::{Accepted, DEATHS_BEFORE_SUSPECT, Leased, Queue, QueueState, Settlement, StoreError};
+use async_nats::jetstream::AckKind;
+use async_nats::jetstream::context::PublishAckFuture;
+use async_nats::jetstream::kv::{self, CreateErrorKind};
+use async_nats::jetstream::message::PublishMessage;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Room for headers and the server's own words in a payload, in bytes.
+const HEADER_ROOM: usize = 16 << 10;
+
+/// Longest single wait of one pull request: a lost one is only missed for so long.
+const PULL_MAX: Duration = Duration::from_secs(5);
+
+/// Pause while a suspect is out, or waits for the others to come back.
+const CAREFUL_PAUSE: Duration = Duration::from_millis(50);
+
+/// Longest delay of a retry: a mistaken delay must not put a message away for ever.
+const RETRY_DELAY_MAX: Duration = Duration::from_hours(24);
+
+/// What a delivery went through beside being handed out.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+struct Troubles {
+    /// Given back on purpose.
+    retries: u32,
+    /// Handed out alone.
+    solo: u32,
+}
+
+/// What becomes of one envelope.
+enum Fate {
+    Done(Result<Accepted, StoreError>),
+    Sent { identity: Option<Identity>, variant: bool, ack: PublishAckFuture, tenant: crate::model::ids::Tenant, content: Digest },
+}
+
+impl Nats {
+    fn accepted(&self) -> &kv::Store {
+        &self.buckets[ACCEPTED_AT]
+    }
+
+    /// Whose content has this id: the claim of the first, made now if there is none.
+    async fn claim(&self, name: &str, content: &Digest) -> Result<String, StoreError> {
+        match self.accepted().create(name, Bytes::from(content.to_string())).await {
+            Ok(_) => Ok(content.to_string()),
+            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {
+                let found = self.accepted().get(name).await.map_err(unavailable)?;
+                Ok(found.map_or_else(|| content.to_string(), |bytes| String::from_utf8_lossy(&bytes).into_owned()))
+            }
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    fn limit(&self) -> usize {
+        self.client.max_payload().saturating_sub(HEADER_ROOM).min(MESSAGE_BYTES_HARD)
+    }
+
+    fn check(&self, envelope: &Envelope) -> Result<(), StoreError> {
+        let (size, limit) = (envelope.payload.len(), self.limit());
+        if size > limit {
+            return Err(StoreError::TooLarge { size, limit });
+        }
+        match envelope.given_id.as_ref().map(String::len) {
+            Some(size) if size > ID_BYTES_MAX => Err(StoreError::TooLarge { size, limit: ID_BYTES_MAX }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn publish(&self, envelope: &Envelope, identity: Option<Identity>, variant: bool) -> Fate {
+        let header = letter::header(envelope, identity.as_ref().map(|identity| &identity.id));
+        let mut message = PublishMessage::build().payload(envelope.payload.clone()).header(letter::ENVELOPE, header);
+        if let Some(identity) = &identity {
+            message = message.message_id(identity.key());
+        }
+        let subject = letter::subject(&self.options.layout.inbound_prefix, envelope);
+        match self.context.send_publish(subject, message).await {
+            Ok(ack) => Fate::Sent { identity, variant, ack, tenant: envelope.tenant.clone(), content: Digest::of(&envelope.payload) },
+            Err(error) => Fate::Done(Err(unavailable(error))),
+        }
+    }
+
+    /// Waits for the server's word and notes the acceptance.
+    async fn conclude(&self, fate: Fate) -> Result<Accepted, StoreError> {
+        let (identity, variant, ack, tenant, content) = match fate {
+            Fate::Done(answer) => return answer,
+            Fate::Sent { identity, variant, ack, tenant, content } => (identity, variant, ack, tenant, content),
+        };
+        let ack = ack.await.map_err(unavailable)?;
+        let Some(identity) = identity else {
+            let id = crate::model::ids::MessageId(format!("n-{}", ack.sequence));
+            return Ok(Accepted { identity: Identity { tenant, id, content }, duplicate: false, variant: false });
+        };
+        match self.accepted().create(&mark(&identity), Bytes::new()).await {
+            Ok(_) => {}
+            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {}
+            Err(error) => return Err(unavailable(error)),
+        }
+        Ok(Accepted { identity, duplicate: ack.duplicate, variant })
+    }
+
+    async fn is_full(&self) -> Result<bool, StoreError> {
+        let info = self.consumer.get_info().await.map_err(unavailable)?;
+        Ok(info.num_pending + info.num_ack_pending as u64 >= self.options.pending_max)
+    }
+
+    async fn troubles(&self, sequence: u64) -> Result<Troubles, StoreError> {
+        let found = self.accepted().get(troubles_key(sequence)).await.map_err(unavailable)?;
+        Ok(found.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
+    }
+
+    async fn note_troubles(&self, sequence: u64, troubles: &Troubles) -> Result<(), StoreError> {
+        let bytes = serde_json::to_vec(troubles).map_err(unavailable)?;
+        self.accepted().put(troubles_key(sequence), bytes.into()).await.map(|_| ()).map_err(unavailable)
+    }
+
+    /// Fetches what is there; `wait` waits for one message instead.
+    async fn fetch(&self, limit: usize, wait: Option<Duration>) -> Result<(), StoreError> {
+        let mut messages = match wait {
+            None => self.consumer.fetch().max_messages(limit).messages().await.map_err(unavailable)?,
+            Some(longest) => self.consumer.batch().max_messages(1).expires(longest).messages().await.map_err(unavailable)?,
+        };
+        let mut fetched = vec![];
+        while let Some(message) = messages.next().await {
+            match message {
+                Ok(message) => fetched.push(self.receive(message).await?),
+                // A pull that ends early is followed by another one.
+                Err(error) => tracing::warn!(%error, "a pull request ended early"),
+            }
+        }
+        self.hands.take_in(fetched);
+        Ok(())
+    }
+
+    async fn receive(&self, message: async_nats::jetstream::Message) -> Result<Fetched, StoreError> {
+        let (sequence, delivered, published) = {
+            let info = message.info().map_err(unavailable)?;
+            let published = Timestamp::from_nanosecond(info.published.unix_timestamp_nanos()).unwrap_or_default();
+            (info.stream_sequence, u32::try_from(info.delivered).unwrap_or(u32::MAX), published)
+        };
+        let (message, acker) = message.split();
+        let headers = message.headers.unwrap_or_default();
+        let (identity, envelope) = letter::read(&message.subject, &headers, message.payload, sequence, published);
+        // The first delivery cannot have seen any trouble.
+        let troubles = if delivered > 1 { self.troubles(sequence).await? } else { Troubles::default() };
+        let deaths = delivered.saturating_sub(1).saturating_sub(troubles.retries);
+        let suspect = deaths >= DEATHS_BEFORE_SUSPECT;
+        let leased = Leased {
+            ticket: ticket(sequence, delivered),
+            deliveries: delivered,
+            suspect,
+            solo_deliveries: troubles.solo,
+            identity,
+            envelope,
+        };
+        Ok(Fetched { sequence, leased, acker: Arc::new(acker), touched: Instant::now() })
+    }
+
+    /// Counts, durably and before it is handed out, that a suspect runs alone.
+    async fn mark_solo(&self, leased: &mut [Leased]) -> Result<(), StoreError> {
+        for one in leased.iter_mut().filter(|one| one.suspect) {
+            let mut troubles = self.troubles(sequence_of(one.ticket)).await?;
+            troubles.solo += 1;
+            self.note_troubles(sequence_of(one.ticket), &troubles).await?;
+            one.solo_deliveries = troubles.solo;
+        }
+        Ok(())
+    }
+}
+
+fn mark(identity: &Identity) -> String {
+    format!("id.{}", identity.key())
+}
+
+fn troubles_key(sequence: u64) -> String {
+    format!("trouble.{sequence}")
+}
+
+#[async_trait]
+impl Queue for Nats {
+    async fn submit(&self, envelopes: Vec<Envelope>) -> Vec<Result<Accepted, StoreError>> {
+        match self.is_full().await {
+            Ok(false) => {}
+            Ok(true) => {
+                let full = StoreError::Full("too many messages wait".to_owned());
+                return vec![Err(full); envelopes.len()];
+            }
+            Err(error) => return vec![Err(error); envelopes.len()],
+        }
+        let known: Vec<Option<Identity>> = envelopes.iter().map(Identity::of).collect();
+        // Whoever comes first in this batch claims the name; claims of different names go side by side.
+        let mut firsts: HashMap<String, Digest> = HashMap::new();
+        for identity in
+            envelopes.iter().zip(&known).filter(|(envelope, _)| self.check(envelope).is_ok()).filter_map(|(_, known)| known.as_ref())
+        {
+            firsts.entry(name(identity)).or_insert(identity.content);
+        }
+        let mut wanted: Vec<(String, Digest)> = firsts.into_iter().collect();
+        wanted.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let claims = join_all(wanted.iter().map(|(name, content)| self.claim(name, content))).await;
+        let claims: HashMap<String, Result<String, StoreError>> = wanted.into_iter().map(|(name, _)| name).zip(claims).collect();
+        let named: Vec<Option<(Identity, bool)>> = known
+            .into_iter()
+            .map(|identity| {
+                let identity = identity?;
+                let first = claims.get(&name(&identity)).and_then(|claim| claim.as_ref().ok());
+                let is_variant = first.is_some_and(|first| *first != identity.content.to_string());
+                Some(if is_variant { (identity.variant(), true) } else { (identity, false) })
+            })
+            .collect();
+        let marks = join_all(named.iter().map(|identity| async {
+            match identity {
+                Some((identity, _)) => self.accepted().get(mark(identity)).await.map(|found| found.is_some()).map_err(unavailable),
+                None => Ok(false),
+            }
+        }))
+        .await;
+        let mut in_batch: HashMap<String, ()> = HashMap::new();
+        let mut fates = vec![];
+        for ((envelope, identity), marked) in envelopes.iter().zip(named).zip(marks) {
+            let fate = match (self.check(envelope), identity, marked) {
+                (Err(error), ..) | (_, _, Err(error)) => Fate::Done(Err(error)),
+                (_, Some((identity, variant)), Ok(known)) => {
+                    let repeated = in_batch.insert(identity.key(), ()).is_some();
+                    let claim = claims.get(&name(&identity)).or_else(|| claims.get(&base_name(&identity, envelope)));
+                    match claim {
+                        Some(Err(error)) => Fate::Done(Err(error.clone())),
+                        _ if known || repeated => Fate::Done(Ok(Accepted { identity, duplicate: true, variant })),
+                        _ => self.publish(envelope, Some(identity), variant).await,
+                    }
+                }
+                (_, None, Ok(_)) => self.publish(envelope, None, false).await,
+            };
+            fates.push(fate);
+        }
+        join_all(fates.into_iter().map(|fate| self.conclude(fate))).await
+    }
+
+    async fn lease(&self, limit: usize, longest: Duration) -> Result<Vec<Leased>, StoreError> {
+        let end = Instant::now() + longest;
+        if limit == 0 {
+            return Ok(vec![]);
+        }
+        let _turn = self.hands.turn.lock().await;
+        loop {
+            self.hands.let_go();
+            self.hands.keep_waiting().await?;
+            if !self.hands.is_careful() || self.hands.out() == 0 {
+                self.fetch(limit, None).await?;
+            }
+            let mut leased = self.hands.hand_out(limit).unwrap_or_default();
+            if !leased.is_empty() {
+                self.mark_solo(&mut leased).await?;
+                return Ok(leased);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(vec![]);
+            }
+            if self.hands.is_careful() {
+                let settled = self.hands.settled.notified();
+                _ = tokio::time::timeout(left.min(CAREFUL_PAUSE), settled).await;
+            } else {
+                self.fetch(1, Some(left.min(PULL_MAX))).await?;
+            }
+        }
+    }
+
+    async fn settle(&self, ticket: u64, settlement: Settlement) -> Result<(), StoreError> {
+        let sequence = sequence_of(ticket);
+        match (self.hands.grip(ticket), settlement) {
+            (Grip::Unknown, _) | (Grip::Late(_), Settlement::Retry(_)) => Ok(()),
+            (Grip::Firm(acker) | Grip::Late(acker), Settlement::Done) => {
+                acker.double_ack().await.map_err(unavailable)?;
+                self.hands.drop_sequence(sequence);
+                Ok(())
+            }
+            (Grip::Firm(acker) | Grip::Late(acker), Settlement::Dead) => {
+                acker.double_ack_with(AckKind::Term).await.map_err(unavailable)?;
+                self.hands.drop_sequence(sequence);
+                Ok(())
+            }
+            (Grip::Firm(acker), Settlement::Retry(delay)) => {
+                let mut troubles = self.troubles(sequence).await?;
+                troubles.retries += 1;
+                // Alone and given back is no death either.
+                troubles.solo = troubles.solo.saturating_sub(1);
+                self.note_troubles(sequence, &troubles).await?;
+                let delay = delay.min(RETRY_DELAY_MAX);
+                acker.ack_with(AckKind::Nak((!delay.is_zero()).then_some(delay))).await.map_err(unavailable)?;
+                self.hands.drop_ticket(ticket);
+                Ok(())
+            }
+        }
+    }
+
+    async fn state(&self) -> Result<QueueState, StoreError> {
+        let info = self.consumer.get_info().await.map_err(unavailable)?;
+        let pending = info.num_pending + info.num_ack_pending as u64;
+        let layout = &self.options.layout;
+        let oldest = if pending == 0 {
+            None
+        } else {
+            let subject = format!("{}.>", layout.inbound_prefix);
+            let rows = page::read(&self.client, &layout.inbound, &subject, info.ack_floor.stream_sequence + 1, 1).await?;
+            rows.first().map(|row| row.at)
+        };
+        Ok(QueueState { pending, leased: self.hands.out(), oldest })
+    }
+}
+
+/// The claim of an id, whatever its content.
+fn name(identity: &Identity) -> String {
+    let name = Digest::of_fields(&[identity.tenant.as_str().as_bytes(), identity.id.as_str().as_bytes()]);
+    format!("name.{}", name.key())
+}
+
+/// The claim under which a variant was found.
+fn base_name(identity: &Identity, envelope: &Envelope) -> String {
+    Identity::of(envelope).map_or_else(|| name(identity), |base| name(&base))
+}
