@@ -292,6 +292,7 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
         spool.run(spool_stop, report).await;
     }));
     others.push(tokio::spawn(watch::gauges(Arc::clone(&worker), policy, Arc::clone(&metrics), Arc::clone(&health), stop.clone())));
+    others.push(tokio::spawn(crate::worker::digests::run(Arc::clone(&worker), stop.clone())));
     let work = tokio::spawn(Arc::clone(&worker).run(stop.clone()));
     announce_start(&settings, &worker.policy(), &servers.app, &servers.ops, &health);
     health.enter(Phase::Running);

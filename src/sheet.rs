@@ -60,6 +60,11 @@ impl Faults {
         self.list.borrow_mut().push(Diagnostic { grave, code, title, file: self.file.clone(), span, label, help });
     }
 
+    /// Whether anything so far keeps the file from being used.
+    pub fn has_errors(&self) -> bool {
+        self.list.borrow().iter().any(|fault| fault.grave == Grave::Error)
+    }
+
     /// All faults so far.
     pub fn into_list(self) -> Vec<Diagnostic> {
         self.list.into_inner()

@@ -6,7 +6,7 @@
 use crate::case::intents::{cancel, push, refresh};
 use crate::case::transitions::MACHINE;
 use crate::case::{CaseRecord, CaseState, Happening, Step};
-use crate::policy::climb::{Climb, SkipReason};
+use crate::policy::climb::{Climb, Fired, SkipReason};
 use crate::policy::{Ladder, Policy, Track};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -78,6 +78,26 @@ impl CaseRecord {
             start(self, track, Step::Returned, None, policy, now);
         }
         true
+    }
+
+    /// Tells those who were told last that the case has grown; the ladder goes on as it stood, so that a flood cannot hold it
+    /// up. Nobody is told of a case that somebody has: what rises wakes it, a number does not. False if nobody was told.
+    pub(crate) fn tell_growth(&mut self, policy: &Policy, now: Timestamp) -> bool {
+        let count = self.message_count();
+        self.note(now, Happening::Grown, MACHINE, &format!("{count}通"));
+        let (track, spared) = (Track::Harassment, self.spared.clone());
+        let facts = self.facts(track);
+        let ladder = self.ladder(track, policy);
+        let Some(climb) = self.climbs.get(&track).filter(|climb| climb.next > 0 && self.state == CaseState::Open) else { return false };
+        let (number, deadline) = (climb.next - 1, climb.due);
+        let moment = ladder.moment(number);
+        let calls = policy.resolve(moment.to, moment.by, &facts, &|person| spared.contains(person), now, &mut vec![]);
+        let (rung, is_final) = (moment.rung, moment.is_final);
+        let fired = Fired { moment: number, rung, is_repeat: false, is_final, calls: vec![], skipped: vec![], deadline };
+        for to in &calls {
+            push(self, track, Step::Grown, to.clone(), &fired, policy, now);
+        }
+        !calls.is_empty()
     }
 
     /// Open, and everybody may be told.

@@ -271,7 +271,9 @@ pub struct CaseEvent {
 pub enum Happening {
     Opened,
     Raised,
+    Grown,
     Flagged,
+    Observed,
     Silenced,
     SheetFilled,
     HoldSet,
@@ -295,7 +297,9 @@ impl Happening {
         match self {
             Self::Opened => "opened",
             Self::Raised => "raised",
+            Self::Grown => "grown",
             Self::Flagged => "flagged",
+            Self::Observed => "observed",
             Self::Silenced => "silenced",
             Self::SheetFilled => "sheet_filled",
             Self::HoldSet => "hold_set",
@@ -319,7 +323,9 @@ impl Happening {
         match self {
             Self::Opened => "発生",
             Self::Raised => "レベル上昇",
+            Self::Grown => "件数増加",
             Self::Flagged => "担当者の申出",
+            Self::Observed => "観察中(通知なし)",
             Self::Silenced => "通知の停止中",
             Self::SheetFilled => "対応記録",
             Self::HoldSet => "返信保留",
@@ -347,6 +353,8 @@ pub enum Step {
     First,
     /// The level rose.
     Raised,
+    /// Many more messages of the same kind came.
+    Grown,
     /// Nobody took it in time: the same people again.
     Repeat,
     /// Nobody took it in time, could be reached, or wanted it: the next rung.
@@ -361,6 +369,7 @@ impl Step {
         match self {
             Self::First => "first",
             Self::Raised => "raised",
+            Self::Grown => "grown",
             Self::Repeat => "repeat",
             Self::Next => "next",
             Self::Returned => "returned",

@@ -111,7 +111,8 @@ impl CaseRecord {
         let new_tracks: Vec<Track> = joining.summaries.keys().copied().filter(|track| !self.tracks.contains(track)).collect();
         self.count(joining, first);
         self.merge(joining, risen);
-        let grown = GROWTH_STEPS.contains(&self.message_count()) && joining.reason.is_some();
+        let is_step = GROWTH_STEPS.contains(&self.message_count());
+        let grown = is_step && joining.reason.is_some();
         let announced = self.announce(joining, &new_tracks, risen && !first, grown, policy, now);
         if first {
             self.note(now, Happening::Opened, MACHINE, &format!("レベル{level}"));
@@ -121,8 +122,9 @@ impl CaseRecord {
         } else if announced && !first {
             self.note(now, Happening::Raised, MACHINE, &format!("レベル{}", self.level));
         }
+        let told = is_step && !announced && self.tell_growth(policy, now);
         refresh(self);
-        if announced { Joined::Announced } else { Joined::Counted }
+        if announced || told { Joined::Announced } else { Joined::Counted }
     }
 
     fn count(&mut self, joining: &Joining, first: bool) {
@@ -182,6 +184,10 @@ impl CaseRecord {
             self.open_again();
         }
         for (track, step) in &rising {
+            if joining.asked.is_none() && self.occasion.is_real() && policy.is_observed(&self.facts(*track)) {
+                self.note(now, Happening::Observed, MACHINE, &format!("レベル{}", self.level));
+                continue;
+            }
             start(self, *track, *step, joining.quiet_for(self, *track), policy, now);
         }
         if was_taken {

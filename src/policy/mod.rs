@@ -15,6 +15,7 @@ use std::time::Duration;
 
 pub mod calendar;
 pub mod climb;
+pub mod digest;
 pub mod hours;
 pub mod ladder;
 pub mod people;
@@ -121,6 +122,10 @@ pub struct Policy {
     pub routes: Vec<Route>,
     /// Help desks shown in care alerts, one line each.
     pub care_desks: Vec<String>,
+    /// Lists sent at fixed times, in the order of their keys.
+    pub digests: Vec<digest::Digest>,
+    /// How queues are watched; the first that fits decides, live where none does.
+    pub modes: Vec<digest::Mode>,
     digest: Digest,
 }
 

@@ -66,6 +66,8 @@ impl Worker {
         decision: &Decision,
         receipt: &EvidenceReceipt,
     ) -> Result<CaseRecord, StoreError> {
+        let at = judged.message.at.unwrap_or(leased.envelope.received_at);
+        let campaign = self.campaign(&judged.message, decision, at).await?;
         let verdict = &judged.verdict;
         let message = &judged.message;
         let level = verdict.level.max(assessment.level);
@@ -75,6 +77,7 @@ impl Worker {
             let mut summary = summarise(message, verdict, hints, track == Track::Care);
             if track == Track::Harassment {
                 summary.add_history(level, assessment.evidence.iter().rev().filter(|row| row.level.is_flagged()).map(reason));
+                summary.add_history(level, campaign.iter().map(|campaign| campaign.reason(level)));
             }
             summary
         };
@@ -89,7 +92,8 @@ impl Worker {
             asked: None,
             quiet: None,
         };
-        let place = Place { tenant: &judged.message.tenant, queue: &judged.message.queue, scope: judged.message.conversation_key() };
+        let scope = campaign.map_or_else(|| judged.message.conversation_key(), |campaign| campaign.scope);
+        let place = Place { tenant: &judged.message.tenant, queue: &judged.message.queue, scope };
         self.desk.join(&place, joining).await
     }
 
@@ -116,6 +120,8 @@ impl Desk {
     pub(crate) async fn join(&self, place: &Place<'_>, mut joining: Joining) -> Result<CaseRecord, StoreError> {
         let member_key = Key::new(Bucket::Membership, &[&joining.message.identity]);
         let claimed = self.claim(&member_key, place).await?;
+        // What was claimed before a crash holds, wherever the message would go now.
+        let place = &Place { tenant: place.tenant, queue: place.queue, scope: claimed.scope.clone() };
         let mut generation = claimed.generation;
         if claimed.joined
             && let Some((case, _)) = record::load::<CaseRecord>(&*self.store, &case_key(&place.scope, generation)).await?

@@ -78,6 +78,8 @@ fn policy_text(dice: &mut Dice) -> String {
         }
     }
     text += "[teams.all]\nmembers = [\"a\", \"b\", \"c\", \"d\", \"e\"]\n[teams.two]\nmembers = [\"a\", \"b\"]\n";
+    text += "[digests.d]\nto = [\"a\"]\nby = [\"mail\"]\nat = [\"07:30\"]\n\
+             lanes = [\"safety_incident\", \"rights_assertion\", \"third_party_report\", \"accommodation\", \"staff_misconduct\"]\n";
     let names = ["a", "b", "c", "all", "two"];
     writeln!(text, "[ladders.l]\nreturn_after_minutes = {}", 1 + dice.roll(60)).unwrap();
     if dice.one_in(3) {

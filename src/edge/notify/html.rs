@@ -17,6 +17,17 @@ pub(crate) fn page(subject: &str, intent: &Intent, deadline: &str, blocks: &[Blo
             escape(link)
         );
     }
+    body.push_str(&shown(blocks));
+    frame(subject, (colour, &label), deadline, &body)
+}
+
+/// A page of lists.
+pub(crate) fn list(subject: &str, name: &str, at: &str, blocks: &[Block]) -> String {
+    frame(subject, ("#37474f", name), at, &shown(blocks))
+}
+
+fn shown(blocks: &[Block]) -> String {
+    let mut body = String::new();
     for block in blocks {
         // Writing to a string does not fail.
         _ = write!(
@@ -31,13 +42,17 @@ pub(crate) fn page(subject: &str, intent: &Intent, deadline: &str, blocks: &[Blo
             _ = write!(body, "<div style=\"margin:4px 0;font-size:12px;color:#78909c;overflow-wrap:anywhere\">{}</div>", escape(note));
         }
     }
+    body
+}
+
+fn frame(subject: &str, (colour, label): (&str, &str), below: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html><html lang=\"ja\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{title}</title></head>\
          <body style=\"margin:0;background:#eceff1\"><div style=\"max-width:640px;margin:0 auto;background:#ffffff;color:#212121;font:16px/1.6 'Hiragino Sans','Noto Sans JP','Noto Sans CJK JP',sans-serif;padding:16px\">\
          <div style=\"background:{colour};color:#ffffff;font-size:20px;font-weight:bold;padding:10px 14px;border-radius:6px\">{label}<div style=\"font-size:16px\">{deadline}</div></div>\
          <p style=\"font-size:13px;color:#546e7a;margin:10px 0 0;overflow-wrap:anywhere\">{title}</p>{body}</div></body></html>\n",
         title = escape(subject),
-        label = escape(&label),
-        deadline = escape(deadline),
+        label = escape(label),
+        deadline = escape(below),
     )
 }

@@ -6,6 +6,7 @@
 use crate::policy::{Recipient, Sender};
 use async_trait::async_trait;
 
+pub mod digest;
 pub mod html;
 pub mod outbox;
 pub mod render;

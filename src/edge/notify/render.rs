@@ -31,7 +31,7 @@ pub struct Block {
 }
 
 impl Block {
-    fn new(title: &'static str, lines: Vec<String>) -> Self {
+    pub(crate) fn new(title: &'static str, lines: Vec<String>) -> Self {
         Self { title, lines, notes: vec![] }
     }
 }
@@ -96,6 +96,7 @@ fn subject(case: &CaseRecord, intent: &Intent, policy: &Policy) -> String {
     let again = match intent.step {
         Step::First => "",
         Step::Raised => "【上昇】",
+        Step::Grown => "【件数増加】",
         Step::Repeat => "【再通知】",
         Step::Next => "【次の担当へ】",
         Step::Returned => "【再開】",
@@ -343,7 +344,8 @@ fn take(case: &CaseRecord, intent: &Intent, ladder: &Ladder, summary: &Summary, 
     lines
 }
 
-fn text(blocks: &[Block]) -> String {
+/// Blocks as plain text.
+pub(crate) fn text(blocks: &[Block]) -> String {
     let block = |block: &Block| format!("■ {}\n  {}\n", block.title, [block.lines.as_slice(), &block.notes].concat().join("\n  "));
     blocks.iter().map(block).collect::<Vec<_>>().join("\n")
 }

@@ -3,6 +3,7 @@
 use crate::model::severity::Level;
 use crate::policy::ladder::Ladder;
 use crate::policy::read::At;
+use crate::policy::read::digests;
 use crate::policy::read::trial::{self, Trial};
 use crate::policy::route::{Facts, Route};
 use crate::policy::{Channel, Policy, Track};
@@ -24,6 +25,10 @@ pub(crate) fn whole(root: &Table<'_>, mut policy: Policy, ladders: &[At<Ladder>]
     urgent_ladders_are_safe(root, &policy, ladders);
     if ladders.iter().all(|ladder| !ladder.it.rungs.is_empty()) {
         trial::run(root, &policy, trials);
+    }
+    // Last, and only for a file that is sound otherwise: who has mended it needs no list of lanes before.
+    if !root.faults().has_errors() {
+        digests::check(root, &policy.digests, &policy.modes);
     }
     Some(policy)
 }

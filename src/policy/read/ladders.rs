@@ -99,6 +99,11 @@ fn finally(table: &Table<'_>, names: &Names, last: Duration) -> Finally {
     Finally { to, by, after: after.unwrap_or(last), every: every.unwrap_or(from_minutes(1)) }
 }
 
+/// Whom a table names, and over what.
+pub(crate) fn callees_of(table: &Table<'_>, names: &Names) -> (Vec<String>, Vec<String>) {
+    (told(table, names), ways(table, names))
+}
+
 fn told(table: &Table<'_>, names: &Names) -> Vec<String> {
     if table.texts("to").is_empty() {
         let help = "name people or teams: to = [\"…\"]";

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use std::ops::Range;
 
 mod check;
+mod digests;
 mod hours;
 mod ladders;
 mod people;
@@ -59,6 +60,7 @@ fn root_table(root: &Table<'_>, source: &SourceText) -> Option<Policy> {
     let routes = routes::routes(root, &ladders);
     let is_owned = !is_known || check::every_case_has_a_ladder(root, &routes);
     let trials = trial::trials(root, &names);
+    let (digests, modes) = (digests::digests(root, &names), digests::modes(root));
     let policy = Policy {
         version: version?.value,
         effective: effective?,
@@ -72,6 +74,8 @@ fn root_table(root: &Table<'_>, source: &SourceText) -> Option<Policy> {
         ladders: vec![],
         routes: vec![],
         care_desks,
+        digests,
+        modes,
         digest: Digest::of(source.text.as_bytes()),
     };
     // A file of another format would only be scolded for what it is not.
