@@ -60,6 +60,16 @@ pub fn read(settings: &Settings, environment: &Environment) -> (Secrets, Vec<Dia
     let intake_token = one(environment, Variable::HttpToken, settings.intake.http.token_file.as_deref(), &mut faults);
     let smtp = settings.notify.smtp.as_ref().filter(|smtp| smtp.user.is_some() && smtp.token_file.is_none());
     let smtp_password = smtp.and_then(|smtp| one(environment, Variable::SmtpPassword, smtp.password_file.as_deref(), &mut faults));
+    // The token itself is read at every mail; whether it is there, and only for us, is said at the start.
+    if let Some(file) = settings.notify.smtp.as_ref().and_then(|smtp| smtp.token_file.as_deref()) {
+        match std::fs::metadata(file) {
+            Ok(_) => faults.extend(open_to_others(file)),
+            Err(error) => {
+                let help = "whatever refreshes the access token writes it there, before the worker starts";
+                faults.push(fault(Grave::Warning, file.display().to_string(), format!("the token cannot be read: {error}"), help));
+            }
+        }
+    }
     if intake_token.as_ref().is_some_and(|token| token.reveal().chars().count() < TOKEN_CHARS_MIN) {
         let title = format!("the intake token is shorter than {TOKEN_CHARS_MIN} characters");
         faults.push(fault(Grave::Error, "intake token".to_owned(), title, "make one with `head -c 24 /dev/urandom | base64`"));

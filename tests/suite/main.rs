@@ -32,6 +32,7 @@ mod ladder;
 mod ledger;
 mod lexicons;
 mod nats;
+mod notifier;
 mod readme;
 mod shipped;
 mod smtp;

@@ -131,15 +131,20 @@ fn only_a_trusted_server_gets_the_alert() {
     for (security, more) in [(Security::StartTls, &[][..]), (Security::Tls, &["--implicit"])] {
         let server = trust.server(more);
         let refused = send(relay(&server, security), &alert("sv@example.jp", "佐藤"));
-        assert!(!matches!(refused, Outcome::Sent), "{security:?} without the authority: {refused:?}");
+        assert_eq!(refused, Outcome::ChannelBroken { reason: Reason::Tls }, "{security:?} without the authority");
         assert!(server.mails().is_empty(), "nothing leaves to a stranger");
         let known = Relay { authority: Some(trust.authority.clone()), ..relay(&server, security) };
         assert_eq!(send(known, &alert("sv@example.jp", "佐藤")), Outcome::Sent, "{security:?}");
         assert_eq!(server.envelope(1)["tls"], security == Security::StartTls, "implicit TLS is below the session");
     }
+    // A trusted authority that speaks for somebody else.
+    let server = trust.server(&[]);
+    let other = Relay { host: "127.0.0.2".to_owned(), authority: Some(trust.authority.clone()), ..relay(&server, Security::StartTls) };
+    assert!(!matches!(send(other, &alert("sv@example.jp", "佐藤")), Outcome::Sent) && server.mails().is_empty(), "another name");
     let plain = MailServer::start(&[]);
     let refused = send(relay(&plain, Security::StartTls), &alert("sv@example.jp", "佐藤"));
-    assert!(!matches!(refused, Outcome::Sent) && plain.mails().is_empty(), "no STARTTLS, no alert: {refused:?}");
+    assert_eq!(refused, Outcome::ChannelBroken { reason: Reason::Tls }, "no STARTTLS, no alert");
+    assert!(plain.mails().is_empty());
 }
 
 #[test]

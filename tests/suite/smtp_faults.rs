@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// Where the server misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
+pub(crate) enum At {
     Greeting,
     Ehlo,
     Auth,
@@ -24,7 +24,7 @@ enum At {
 
 /// How.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+pub(crate) enum How {
     Say(u16),
     Stall,
     Cut,
@@ -34,16 +34,16 @@ enum How {
     Flood,
 }
 
-struct Server {
+pub(crate) struct Server {
     port: u16,
     /// Mails whose final dot was read.
-    mails: Arc<Mutex<Vec<String>>>,
+    pub(crate) mails: Arc<Mutex<Vec<String>>>,
     /// Lines of the dialogue.
     lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    fn start(fault: Option<(At, How)>) -> Self {
+    pub(crate) fn start(fault: Option<(At, How)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
         let port = listener.local_addr().expect("an address").port();
         let (mails, lines) = (Arc::new(Mutex::new(vec![])), Arc::new(Mutex::new(vec![])));
@@ -57,7 +57,7 @@ impl Server {
         Self { port, mails, lines }
     }
 
-    fn relay(&self) -> Relay {
+    pub(crate) fn relay(&self) -> Relay {
         Relay {
             host: "127.0.0.1".to_owned(),
             port: self.port,
@@ -164,6 +164,14 @@ fn every_fault_at_every_step_is_what_it_is() {
         (At::Mail, How::Say(530), broken(Authentication)),
         (At::Rcpt, How::Say(550), nobody),
         (At::Data, How::Say(554), nobody),
+        // An answer that belongs to another question is no success: the server is out of step.
+        (At::Auth, How::Say(354), later(Connection)),
+        (At::Mail, How::Say(354), later(Connection)),
+        (At::Rcpt, How::Say(354), later(Connection)),
+        (At::Data, How::Say(250), later(Connection)),
+        (At::Text, How::Say(354), later(MaybeSent)),
+        (At::Rcpt, How::Say(432), slow),
+        (At::Quit, How::Say(554), Outcome::Sent),
         (At::Text, How::Say(450), later(Busy)),
         (At::Text, How::Say(421), slow),
         (At::Text, How::Say(554), nobody),
@@ -227,7 +235,12 @@ fn a_token_is_read_anew_for_every_mail() {
     let smtp = Smtp::new(relay).expect("settings");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let try_once = || runtime.block_on(smtp.send(&alert("sv@example.jp", "佐藤")));
-    assert_eq!(try_once(), Outcome::ChannelBroken { reason: Reason::Authentication }, "no token yet");
+    let broken = Outcome::ChannelBroken { reason: Reason::Authentication };
+    assert_eq!(try_once(), broken, "no token yet");
+    for bad in ["", "\n", "a\nb", "a b", "a\u{1}b", &"x".repeat(20_000)] {
+        std::fs::write(&file, bad).expect("written");
+        assert_eq!(try_once(), broken, "{} bytes", bad.len());
+    }
     for token in ["first", "second"] {
         std::fs::write(&file, format!("{token}\n")).expect("written");
         assert_eq!(try_once(), Outcome::Sent);

@@ -24,13 +24,13 @@ fn alert() -> Outgoing {
 }
 
 /// A server that gives every connection the same bytes, and keeps what it was sent.
-struct Server {
+pub(crate) struct Server {
     port: u16,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    fn start(answer: String) -> Self {
+    pub(crate) fn start(answer: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (port, seen) = (listener.local_addr().unwrap().port(), Arc::new(Mutex::new(vec![])));
         let kept = Arc::clone(&seen);
@@ -43,11 +43,11 @@ impl Server {
         Self { port, seen }
     }
 
-    fn seen(&self) -> Vec<String> {
+    pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
 
-    fn webhook(&self, shape: Shape) -> Webhook {
+    pub(crate) fn webhook(&self, shape: Shape) -> Webhook {
         let target = Target {
             url: format!("http://127.0.0.1:{}/hook?key=geheim", self.port),
             secret: Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into()),

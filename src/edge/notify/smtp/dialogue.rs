@@ -6,6 +6,7 @@ use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::response::{Response, Severity};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -41,8 +42,18 @@ pub(crate) enum Step {
 pub(crate) struct Fault {
     /// Where.
     pub(crate) step: Step,
-    /// What the library says; nothing if time was up.
-    pub(crate) error: Option<Error>,
+    /// What went wrong.
+    pub(crate) why: Why,
+}
+
+/// What went wrong in a step.
+pub(crate) enum Why {
+    /// The library says.
+    Error(Error),
+    /// Time was up.
+    Time,
+    /// An answer that does not belong to the question: the server is a step ahead or behind, and nothing it said counts.
+    OutOfStep,
 }
 
 /// The time that is left.
@@ -55,9 +66,22 @@ impl Clock {
         let end = self.end.min(Instant::now() + longest);
         match tokio::time::timeout_at(end, work).await {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => Err(Fault { step, error: Some(error) }),
-            Err(_) => Err(Fault { step, error: None }),
+            Ok(Err(error)) => Err(Fault { step, why: Why::Error(error) }),
+            Err(_) => Err(Fault { step, why: Why::Time }),
         }
+    }
+
+    /// The same for a command whose answer must be of one kind. The library takes "go on" for a success too, but a server that
+    /// is one answer ahead would then have taken a mail that it never read.
+    async fn expect(
+        &self,
+        step: Step,
+        longest: Duration,
+        wanted: Severity,
+        work: impl Future<Output = Result<Response, Error>>,
+    ) -> Result<(), Fault> {
+        let answer = self.within(step, longest, work).await?;
+        if answer.code().severity == wanted { Ok(()) } else { Err(Fault { step, why: Why::OutOfStep }) }
     }
 }
 
@@ -69,6 +93,7 @@ impl Smtp {
         envelope: &Envelope,
         mail: &[u8],
     ) -> Result<(), Fault> {
+        use Severity::{PositiveCompletion, PositiveIntermediate};
         let clock = Clock { end: Instant::now() + self.relay.timeout };
         let wrapper = self.tls.clone().filter(|_| self.relay.security == Security::Tls);
         let server = (self.relay.host.as_str(), self.relay.port);
@@ -78,14 +103,16 @@ impl Smtp {
             clock.within(Step::Protect, CONNECT_MAX, connection.starttls(tls.clone(), &self.hello)).await?;
         }
         if let Some((credentials, mechanisms)) = &login {
-            clock.within(Step::Login, COMMAND_MAX, connection.auth(mechanisms, credentials)).await?;
+            clock.expect(Step::Login, COMMAND_MAX, PositiveCompletion, connection.auth(mechanisms, credentials)).await?;
         }
-        clock.within(Step::Sender, COMMAND_MAX, connection.command(Mail::new(envelope.from().cloned(), vec![]))).await?;
+        let from = Mail::new(envelope.from().cloned(), vec![]);
+        clock.expect(Step::Sender, COMMAND_MAX, PositiveCompletion, connection.command(from)).await?;
         for to in envelope.to() {
-            clock.within(Step::Recipient, COMMAND_MAX, connection.command(Rcpt::new(to.clone(), vec![]))).await?;
+            let to = Rcpt::new(to.clone(), vec![]);
+            clock.expect(Step::Recipient, COMMAND_MAX, PositiveCompletion, connection.command(to)).await?;
         }
-        clock.within(Step::Data, COMMAND_MAX, connection.command(Data)).await?;
-        clock.within(Step::Text, self.relay.timeout, connection.message(mail)).await?;
+        clock.expect(Step::Data, COMMAND_MAX, PositiveIntermediate, connection.command(Data)).await?;
+        clock.expect(Step::Text, self.relay.timeout, PositiveCompletion, connection.message(mail)).await?;
         // The mail is safe; how the server takes its leave changes nothing, and nobody waits for it.
         tokio::spawn(async move { _ = tokio::time::timeout(QUIT_MAX, connection.quit()).await });
         Ok(())

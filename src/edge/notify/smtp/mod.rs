@@ -7,7 +7,7 @@
 
 use crate::edge::notify::{Notifier, Outcome, Outgoing, Reason};
 use async_trait::async_trait;
-use dialogue::{Fault, Step};
+use dialogue::{Fault, Step, Why};
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
@@ -19,6 +19,12 @@ mod compose;
 mod dialogue;
 
 pub(crate) use compose::compose;
+
+/// Largest access token, in bytes: real ones are 1 to 4 KiB, and grow with the groups of their account.
+const TOKEN_BYTES_MAX: u64 = 16 << 10;
+
+/// Time to read the token: a folder on a network that hangs must not hold an alert.
+const TOKEN_READ_MAX: Duration = Duration::from_secs(2);
 
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,13 +90,14 @@ impl Smtp {
     }
 
     /// What is shown to the server, read anew for every mail.
-    fn login(&self) -> Result<Option<(Credentials, &'static [Mechanism])>, Outcome> {
+    async fn login(&self) -> Result<Option<(Credentials, &'static [Mechanism])>, Outcome> {
         let Some((user, proof)) = &self.relay.credentials else { return Ok(None) };
         let (secret, mechanisms): (String, &[Mechanism]) = match proof {
             Proof::Password(password) => (password.clone(), &[Mechanism::Plain, Mechanism::Login]),
             Proof::TokenFile(file) => {
-                let token = std::fs::read_to_string(file).map_err(|_| Outcome::ChannelBroken { reason: Reason::Authentication })?;
-                (token.trim().to_owned(), &[Mechanism::Xoauth2])
+                let read = tokio::time::timeout(TOKEN_READ_MAX, token(file.clone())).await;
+                let token = read.ok().flatten().ok_or(Outcome::ChannelBroken { reason: Reason::Authentication })?;
+                (token, &[Mechanism::Xoauth2])
             }
         };
         Ok(Some((Credentials::new(user.clone(), secret), mechanisms)))
@@ -101,23 +108,38 @@ impl Smtp {
 impl Notifier for Smtp {
     async fn send(&self, alert: &Outgoing) -> Outcome {
         if !alert.to.address.contains('@') {
-            return Outcome::ChannelBroken { reason: Reason::Unconfigured };
+            return Outcome::RecipientRefused { reason: Reason::Unsendable };
         }
         let Ok(mail) = compose(alert) else { return Outcome::RecipientRefused { reason: Reason::Unsendable } };
-        match self.login() {
+        match self.login().await {
             Ok(login) => self.deliver(login, mail.envelope(), &mail.formatted()).await.map_or_else(outcome, |()| Outcome::Sent),
             Err(broken) => broken,
         }
     }
 }
 
+/// A token that can be sent: one line without anything that could end it early.
+async fn token(file: PathBuf) -> Option<String> {
+    use tokio::io::AsyncReadExt;
+    let mut text = String::new();
+    tokio::fs::File::open(file).await.ok()?.take(TOKEN_BYTES_MAX + 1).read_to_string(&mut text).await.ok()?;
+    let token = text.trim();
+    let is_sound = !token.is_empty() && text.len() as u64 <= TOKEN_BYTES_MAX && token.bytes().all(|c| c.is_ascii_graphic());
+    is_sound.then(|| token.to_owned())
+}
+
 /// What a fault means for the alert.
 fn outcome(fault: Fault) -> Outcome {
     let step = fault.step;
-    let Some(error) = fault.error else {
-        // Time is up. Before the text was handed over nothing was sent; after it the server may have it.
-        let reason = if step == Step::Text { Reason::MaybeSent } else { Reason::Timeout };
-        return Outcome::Transient { reason, slow_down: false };
+    // Before the text was handed over nothing was sent; after it the server may have it.
+    let later = |before: Reason| {
+        let reason = if step == Step::Text { Reason::MaybeSent } else { before };
+        Outcome::Transient { reason, slow_down: false }
+    };
+    let error = match fault.why {
+        Why::Error(error) => error,
+        Why::Time => return later(Reason::Timeout),
+        Why::OutOfStep => return later(Reason::Connection),
     };
     let code: Option<u16> = error.status().map(u16::from);
     match (code, step) {
