@@ -113,10 +113,10 @@ impl CaseRecord {
         self.merge(joining, risen);
         let is_step = GROWTH_STEPS.contains(&self.message_count());
         let grown = is_step && joining.reason.is_some();
-        let announced = self.announce(joining, &new_tracks, risen && !first, grown, policy, now);
         if first {
             self.note(now, Happening::Opened, MACHINE, &format!("レベル{level}"));
         }
+        let announced = self.announce(joining, &new_tracks, risen && !first, grown, policy, now);
         if let Some((by, words)) = &joining.asked {
             self.note(now, Happening::Flagged, &bounded(by), words);
         } else if announced && !first {

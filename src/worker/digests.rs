@@ -208,6 +208,8 @@ fn line(case: &CaseRecord, shown: &dyn Fn(Timestamp) -> String) -> String {
         _ => String::new(),
     };
     let hold = if case.hold.is_some() { "  返信保留中" } else { "" };
-    let (level, kinds) = (case.level, if kinds.is_empty() { tracks.join("・") } else { kinds.join("・") });
-    format!("{}  レベル{level}  {kinds}  {}通  最新 {}{holder}{hold}", case.id, case.message_count(), shown(case.last_at))
+    // Levels measure harassment; a call for help has none.
+    let is_harassment = case.tracks.first() == Some(&Track::Harassment);
+    let what = if is_harassment { format!("レベル{} {}", case.level, kinds.join("・")) } else { tracks.join("・") };
+    format!("{}  {what}  {}通  最新 {}{holder}{hold}", case.id, case.message_count(), shown(case.last_at))
 }

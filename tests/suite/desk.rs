@@ -219,3 +219,19 @@ fn a_drill_climbs_the_real_ladder_and_a_check_tells_everybody_once() {
     assert!(output.status.success() && table.contains("受領  センター長") && table.contains("受領  ケア担当"), "{table}");
     scene.expect(&["alert", "test", "--to", "nobody", "--by", "運用"], 2, "nobody");
 }
+
+#[test]
+fn the_sheet_reads_a_coded_mail_and_keeps_its_bytes() {
+    let scene = Scene::start();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo/samples/07-emergency.eml");
+    assert!(scene.site.run(&["submit", sample]).status.success());
+    scene.wait_alerts(6);
+    let case = scene.cases().remove(0);
+    let (code, sheet) = scene.told(&["case", "export", case.id.as_str(), "--sheet"]);
+    assert_eq!(code, 0);
+    for part in ["件名: ", "もう話し合いは終わりだ", "Message-ID: &lt;", "Content-Transfer-Encoding: base64"] {
+        assert!(sheet.contains(part), "{part}\n{sheet}");
+    }
+    let order: Vec<usize> = ["発生", "返信保留", "通知済み"].iter().filter_map(|name| sheet.find(&format!("<td>{name}</td>"))).collect();
+    assert!(order.len() == 3 && order.is_sorted(), "{order:?}");
+}

@@ -3,7 +3,11 @@
 use crate::case::sheet::{SheetField, Tick};
 use crate::case::{CaseMessage, CaseRecord};
 use crate::cli::{Exit, Failure, Outcome};
+use crate::decode::decode;
+use crate::decode::settings::DecodeSettings;
+use crate::model::envelope::{ContentKind, Envelope, Identity, Purpose, Source};
 use crate::model::markup::escape;
+use crate::model::message::FieldName;
 use crate::worker::desk::Desk;
 use data_encoding::BASE64;
 use jiff::Timestamp;
@@ -78,9 +82,10 @@ fn page(case: &CaseRecord, originals: &[(&CaseMessage, Option<bytes::Bytes>)], s
     let mut texts: Vec<String> = vec![];
     // The newest are the gravest concern; what does not fit is counted.
     for (message, bytes) in originals.iter().rev().take(ORIGINALS_MAX) {
+        let read = bytes.as_ref().and_then(|bytes| readable(case, message, bytes)).unwrap_or_default();
         let original = bytes.as_ref().map_or_else(|| "(原本がありません)".to_owned(), |bytes| String::from_utf8_lossy(bytes).into_owned());
         texts.push(format!(
-            "<h3>{} {} {}</h3><p class=\"small\">SHA-256 {}</p><pre>{}</pre>",
+            "<h3>{} {}</h3><p class=\"small\">{}　SHA-256 {}</p>{read}<p class=\"small\">原本(受信したままのバイト)</p><pre class=\"raw\">{}</pre>",
             shown(message.received_at),
             message.channel.name(),
             escape(message.id.as_str()),
@@ -98,7 +103,7 @@ fn page(case: &CaseRecord, originals: &[(&CaseMessage, Option<bytes::Bytes>)], s
          h1{{font-size:18pt;border-bottom:2px solid #000}}h2{{font-size:13pt;margin:14pt 0 4pt}}h3{{font-size:11pt;margin:10pt 0 0}}\
          table{{border-collapse:collapse;width:100%}}th,td{{border:1px solid #888;padding:3pt 6pt;text-align:left;vertical-align:top;overflow-wrap:anywhere}}\
          th{{width:35mm;background:#f2f2f2}}ul{{list-style:none;padding:0}}.small{{font-size:8pt;overflow-wrap:anywhere;margin:0}}\
-         pre{{white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #888;padding:6pt;font:9pt/1.4 monospace}}</style></head><body>\
+         pre.raw{{font-size:7pt}}pre{{white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #888;padding:6pt;font:9pt/1.4 monospace}}</style></head><body>\
          <h1>通報シート {id}</h1><p>原文は受信したままです。伏せ字はありません。取り扱いに注意してください。</p><table>{facts}</table>\
          <h2>確認</h2><ul>{ticks}</ul><h2>原文</h2>{texts}<h2>経過</h2><table>{events}</table></body></html>\n",
         id = case.id,
@@ -107,6 +112,23 @@ fn page(case: &CaseRecord, originals: &[(&CaseMessage, Option<bytes::Bytes>)], s
         texts = texts.concat(),
         events = events.concat()
     )
+}
+
+/// The words as a person reads them: a mail travels coded. Nothing is masked, and what was not read is said.
+fn readable(case: &CaseRecord, message: &CaseMessage, bytes: &bytes::Bytes) -> Option<String> {
+    let kind = if bytes.trim_ascii_start().starts_with(b"{") { ContentKind::JsonLine } else { ContentKind::Rfc822 };
+    let (tenant, queue) = (case.tenant.clone(), case.queue.clone());
+    let identity = Identity { tenant: tenant.clone(), id: message.id.clone(), content: message.evidence };
+    let (received_at, source, purpose) = (message.received_at, Source::Replay, Purpose::History);
+    let envelope = Envelope { kind, payload: bytes.clone(), given_id: None, tenant, queue, received_at, source, purpose };
+    let message = decode(&envelope, &identity, &DecodeSettings::default()).ok()?;
+    let field = |name: FieldName| message.field(name).map(|field| field.text.as_str()).filter(|text| !text.is_empty());
+    let subject = field(FieldName::Subject).map(|text| format!("件名: {text}\n\n")).unwrap_or_default();
+    let hidden = field(FieldName::Hidden).map(|text| format!("\n\n(隠された文字)\n{text}")).unwrap_or_default();
+    let skipped: Vec<String> = message.coverage.skipped.iter().map(|one| format!("{}({})", one.what.name(), one.detail)).collect();
+    let skipped = if skipped.is_empty() { String::new() } else { format!("\n\n(読めなかったもの: {})", skipped.join("、")) };
+    let text = field(FieldName::Text).unwrap_or_default();
+    Some(format!("<pre>{}</pre>", escape(&format!("{subject}{text}{hidden}{skipped}"))))
 }
 
 fn row(name: &str, value: &str) -> String {
