@@ -6,7 +6,7 @@
 use crate::config::environment::Environment;
 use crate::config::load as configuration;
 use crate::config::secret::Secrets;
-use crate::config::settings::{LogFormat, LogSettings, Settings, Transport};
+use crate::config::settings::{Backend as Kind, LogFormat, LogSettings, Settings, Transport};
 use crate::diag::{Diagnostic, Grave, SourceText};
 use crate::edge::http::health::{Component, Health, Phase};
 use crate::edge::metrics::Metrics;
@@ -34,6 +34,9 @@ pub use crate::app::backend::{Backend, init_backend, open_backend, remove_backen
 
 /// Stack of a worker thread, in bytes: decoding is bounded in depth, and this leaves a wide margin.
 const THREAD_STACK_BYTES: usize = 8 << 20;
+
+/// Copies below which a dead server may take accepted messages with it: a majority must be left.
+const REPLICAS_SAFE: usize = 3;
 
 /// Files at fault, all of them.
 #[derive(Debug)]
@@ -302,10 +305,15 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
 
 fn announce_start(settings: &Settings, policy: &Policy, app: &std::net::SocketAddr, ops: &std::net::SocketAddr, health: &Health) {
     let store = match settings.store.backend {
-        crate::config::settings::Backend::Embedded => settings.store.path.display().to_string(),
-        crate::config::settings::Backend::Nats => settings.nats.url.clone(),
+        Kind::Embedded => settings.store.path.display().to_string(),
+        Kind::Nats => settings.nats.url.clone(),
     };
     tracing::info!(%store, spool = %settings.intake.spool.dir.display(), %app, %ops, "mimamori started");
+    if settings.store.backend == Kind::Nats && settings.nats.replicas < REPLICAS_SAFE {
+        let note = format!("{} copies of accepted messages: they may not survive the loss of a server", settings.nats.replicas);
+        tracing::warn!("{note}");
+        health.note(note);
+    }
     if settings.notify.transport == Transport::Outbox {
         let note = format!("alerts only go to the folder {}: nobody is told", settings.notify.outbox_dir.display());
         tracing::warn!("{note}");

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-/// Senders of one text within [`WINDOW`] that make a campaign: below, friends or a household may share a wording.
+/// Senders of one text within an hour that make a campaign: below, friends or a household may share a wording.
 pub const SENDERS_MIN: usize = 5;
 
 /// The time over which senders are counted.

@@ -108,3 +108,36 @@ fn the_demo_cleans_up_behind_itself() {
     });
     assert_eq!(left, Vec::<String>::new());
 }
+
+#[test]
+fn the_shipped_rights_are_enough_for_the_worker_and_no_more() {
+    let keys: Vec<nkeys::KeyPair> = (0..3).map(|_| nkeys::KeyPair::new_user()).collect();
+    let mut config = include_str!("../../deploy/nats-server.conf").to_owned();
+    for (name, key) in ["INIT_KEY", "WORKER_KEY", "INTAKE_KEY"].iter().zip(&keys) {
+        config = config.replace(name, &key.public_key());
+    }
+    let server = NatsServer::configured(NEWEST, &config);
+    let site = site(&server);
+    let seed = |key: &nkeys::KeyPair| fs::write(site.path("key"), key.seed().expect("a seed")).expect("written");
+    let text = fs::read_to_string(site.path("mimamori.toml")).expect("read");
+    let access = format!("[nats]\nnkey_file = \"{}\"\ninbox_prefix = \"_INBOX_mimamori\"\n", site.path("key").display());
+    fs::write(site.path("mimamori.toml"), text.replacen("[nats]\n", &access, 1)).expect("written");
+
+    seed(&keys[2]);
+    assert_ne!(told(&site, &["init"]).0, Some(0), "whoever publishes creates nothing");
+    seed(&keys[0]);
+    init(&site);
+    seed(&keys[1]);
+    let worker = site.start_ready();
+    let line = r#"{"id":"c-1","channel":"chat","conversation":"c","text":"担当者と店長、二人そろって土下座しろ"}"#;
+    assert!(site.run_with(&["submit"], line.as_bytes()).status.success());
+    wait_for("the alert", Duration::from_secs(30), || (alerts(&site) >= 1).then_some(()));
+    let listed = told(&site, &["case", "list"]).1;
+    let id = listed.split_whitespace().next().expect("an id").to_owned();
+    assert_eq!(told(&site, &["case", "ack", &id, "--by", "manager"]).0, Some(0));
+    assert!(told(&site, &["case", "show", &id, "--history"]).1.contains("acknowledged"));
+    let (code, _) = worker.terminate();
+    assert_eq!(code, Some(0), "{}", site.log());
+    assert!(!site.log().contains("ermission"), "{}", site.log());
+    assert_ne!(told(&site, &["init"]).0, Some(0), "the worker creates nothing");
+}

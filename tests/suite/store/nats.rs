@@ -25,12 +25,25 @@ pub(crate) struct NatsServer {
     version: &'static str,
     pub(crate) port: u16,
     folder: tempfile::TempDir,
+    config: Option<PathBuf>,
 }
 
 impl NatsServer {
     pub(crate) fn start(version: &'static str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("an address").port();
-        let mut server = Self { child: None, version, port, folder: tempfile::tempdir().expect("folder") };
+        let mut server = Self { child: None, version, port, folder: tempfile::tempdir().expect("folder"), config: None };
+        server.launch();
+        server
+    }
+
+    /// One with a configuration; port and data folder are its own.
+    pub(crate) fn configured(version: &'static str, config: &str) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("an address").port();
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("nats-server.conf");
+        let text = config.replace("port: 4222", &format!("port: {port}")).replace("/var/lib/nats", &folder.path().display().to_string());
+        std::fs::write(&file, text).expect("written");
+        let mut server = Self { child: None, version, port, folder, config: Some(file) };
         server.launch();
         server
     }
@@ -43,13 +56,12 @@ impl NatsServer {
 
     /// Starts it (again) on its port and its data.
     pub(crate) fn launch(&mut self) {
-        let child = Command::new(self.program())
-            .args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "-js", "-sd"])
-            .arg(self.folder.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the server starts");
+        let mut command = Command::new(self.program());
+        match &self.config {
+            Some(file) => command.args(["-a", "127.0.0.1", "-c"]).arg(file),
+            None => command.args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "-js", "-sd"]).arg(self.folder.path()),
+        };
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the server starts");
         self.child = Some(child);
         wait_for("the NATS server", Duration::from_secs(20), || std::net::TcpStream::connect(("127.0.0.1", self.port)).ok());
     }
