@@ -15,7 +15,7 @@
 //! | words | [`model`], [`diag`], [`sheet`], [`store`] (traits) | know what the words are used for |
 //! | pure | [`decode`], [`engine`], [`conversation`], [`policy`], [`case`], [`eval`] | touch disk, network, clock, environment |
 //! | settings | [`config`] | start anything |
-//! | edges | [`edge`]: embedded store, evidence, HTTP, folder, notifiers, metrics | mention each other |
+//! | edges | [`edge`]: embedded store, NATS JetStream, evidence, HTTP, folder, notifiers, metrics | mention each other |
 //! | roof | [`worker`], [`app`], [`cli`] | be mentioned from below |
 //!
 //! # The path of one message
@@ -31,6 +31,14 @@
 //! 4. *Announce* is driven only by due times in case records: intent stored as "sending" → sent → outcome stored. A crash in
 //!    between sends again with the same Message-ID. A dead mail server never stalls step 2.
 //!
+//! # The life of a case
+//!
+//! Every change of a case, by whomever, goes through [`worker::desk`]: one compare-and-set of its record, then its events into
+//! the append-only history, keyed by case and number. Announcers follow that history, so what a supervisor does at a terminal,
+//! on a page ([`edge::http::ack`]) or by a mail reply ([`decode::reply`]) is seen by every worker within a second. A ladder is
+//! climbed by [`policy::climb`] alone, in the worker, in `policy simulate` and in the tests on a virtual clock. What need not
+//! page comes as a list at fixed times ([`worker::digests`]).
+//!
 //! # Invariants
 //!
 //! - Nothing accepted is lost: every accepted message ends as a verdict or as a dead letter, and every alert-due message is
@@ -45,6 +53,10 @@
 //! - *One case, several tracks.* A suicidal customer who is also abusive gives one case with a care track and a harassment
 //!   track, each with its own people, wording and deadline, instead of two linked cases: one record means one
 //!   compare-and-set, and care always leads because tracks are ordered.
+//! - *Tokens without a name.* A link of an alert names its case only; its signature covers the person, and whoever checks tries
+//!   everybody who is still there. So it fits into a mail address, and dies with its person.
+//! - *Verdicts by subject.* On JetStream each entry has a subject of its own that ends in its key, and the server refuses a second
+//!   one: idempotency lasts as long as the stream, not as long as a window of known ids.
 //! - *No parser library for MIME structure.* The part walk is our own, bounded in depth and count, because the library's
 //!   recursion ends the process on hostile nesting and it drops the raw bytes that charset detection needs; the library
 //!   still reads addresses.

@@ -186,7 +186,7 @@ pub struct Record {
 /// Result of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
-    /// Its number in the stream, from 1, without gaps.
+    /// Its number in the stream, rising from 1; without gaps where the backend keeps the stream apart from others.
     pub seq: u64,
     /// The dedupe id was there already; `seq` is that of the first.
     pub duplicate: bool,
