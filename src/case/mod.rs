@@ -325,7 +325,7 @@ impl Happening {
             Self::Raised => "レベル上昇",
             Self::Grown => "件数増加",
             Self::Flagged => "担当者の申出",
-            Self::Observed => "観察中(通知なし)",
+            Self::Observed => "一覧のみ(通知なし)",
             Self::Silenced => "通知の停止中",
             Self::SheetFilled => "対応記録",
             Self::HoldSet => "返信保留",

@@ -10,6 +10,7 @@ use crate::model::severity::{Category, Lane, Level};
 use crate::policy::{Policy, Track};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Who acts when the program does.
 pub const MACHINE: &str = "mimamori";
@@ -184,8 +185,8 @@ impl CaseRecord {
             self.open_again();
         }
         for (track, step) in &rising {
-            if joining.asked.is_none() && self.occasion.is_real() && policy.is_observed(&self.facts(*track)) {
-                self.note(now, Happening::Observed, MACHINE, &format!("レベル{}", self.level));
+            if let Some(why) = self.listed_only(joining, *track, policy, now) {
+                self.note(now, Happening::Observed, MACHINE, &why);
                 continue;
             }
             start(self, *track, *step, joining.quiet_for(self, *track), policy, now);
@@ -198,6 +199,19 @@ impl CaseRecord {
         self.policy_version.clone_from(&policy.version);
         self.policy_digest = policy.digest();
         true
+    }
+
+    /// Why this track only goes on a list: its queue is observed, or the message is old. Never what is urgent or asked for.
+    fn listed_only(&self, joining: &Joining, track: Track, policy: &Policy, now: Timestamp) -> Option<String> {
+        let facts = self.facts(track);
+        if joining.asked.is_some() || !self.occasion.is_real() || facts.is_urgent() || track != Track::Harassment {
+            return None;
+        }
+        if policy.is_observed(&facts) {
+            return Some(format!("観察中の窓口 レベル{}", self.level));
+        }
+        let age = Duration::try_from(now.duration_since(joining.message.received_at)).unwrap_or_default();
+        (age > policy.max_alert_age).then(|| format!("受信から{}時間 レベル{}", age.as_secs() / 3600, self.level))
     }
 
     pub(crate) fn note(&mut self, at: Timestamp, what: Happening, by: &str, detail: &str) {

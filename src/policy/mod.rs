@@ -124,6 +124,8 @@ pub struct Policy {
     pub care_desks: Vec<String>,
     /// Lists sent at fixed times, in the order of their keys.
     pub digests: Vec<digest::Digest>,
+    /// A message that has waited longer before it was judged (an outage, an import) pages nobody unless it is urgent.
+    pub max_alert_age: Duration,
     /// How queues are watched; the first that fits decides, live where none does.
     pub modes: Vec<digest::Mode>,
     digest: Digest,

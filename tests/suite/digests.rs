@@ -121,3 +121,38 @@ fn a_digest_lists_what_waits_once_and_observed_cases_disturb_nobody() {
     assert_eq!(slots.len(), all);
     drop(worker);
 }
+
+#[test]
+fn what_waited_for_days_pages_only_if_it_is_urgent() {
+    use jiff::SignedDuration;
+    use mimamori::case::summary::Summary;
+    use mimamori::case::transitions::Joining;
+    use mimamori::case::{CaseMessage, CaseRecord, Happening};
+    use mimamori::model::digest::Digest;
+    use mimamori::model::ids::{MessageId, QueueName, Tenant};
+    use mimamori::model::message::Channel;
+    let policy = parse(SHIPPED).0.expect("sound");
+    let now: Timestamp = "2026-11-24T09:00:00Z".parse().expect("a time");
+    for (hours, level, track, pages) in [
+        (23, Level::Severe, Track::Harassment, true),
+        (25, Level::Severe, Track::Harassment, false),
+        (25, Level::Emergency, Track::Harassment, true),
+        (25, Level::Ordinary, Track::Care, true),
+    ] {
+        let received_at = now - SignedDuration::from_hours(hours);
+        let (identity, id, evidence) = ("i".to_owned(), MessageId("m".to_owned()), Digest::of(b"raw"));
+        let joining = Joining {
+            message: CaseMessage { identity, id, level, channel: Channel::Email, received_at, evidence },
+            categories: vec![],
+            lanes: vec![],
+            summaries: [(track, Summary { level, ..Summary::default() })].into(),
+            reason: None,
+            asked: None,
+            quiet: None,
+        };
+        let mut case = CaseRecord::open(&Tenant::default(), &QueueName::default(), "scope", 1, &policy, now);
+        case.join(&joining, &policy, now);
+        let is_listed = case.events.iter().any(|event| event.what == Happening::Observed);
+        assert_eq!((!case.intents.is_empty(), is_listed), (pages, !pages), "{hours} h, {level} {track:?}");
+    }
+}

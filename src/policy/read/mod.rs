@@ -5,7 +5,8 @@ use crate::model::digest::Digest;
 use crate::policy::{Policy, Sender};
 use crate::sheet::{self, Faults, Placed, Table};
 use jiff::tz::TimeZone;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
 
 mod check;
 mod digests;
@@ -20,6 +21,12 @@ const FORMAT: i64 = 2;
 
 /// Longest mail address (RFC 5321, 4.5.3.1.3), in bytes.
 const ADDRESS_BYTES_MAX: usize = 254;
+
+/// Bounds of `max_alert_age_hours`: below, an ordinary backlog would be silent; above, it means never.
+const ALERT_AGE_HOURS: RangeInclusive<i64> = 1..=720;
+
+/// A day: whoever worked the shift has gone, and the list of the morning says it better than a page.
+const ALERT_AGE_HOURS_DEFAULT: u64 = 24;
 
 /// Largest number of edits at which a name is taken for a misspelt one.
 const EDITS_MAX: usize = 3;
@@ -60,6 +67,7 @@ fn root_table(root: &Table<'_>, source: &SourceText) -> Option<Policy> {
     let routes = routes::routes(root, &ladders);
     let is_owned = !is_known || check::every_case_has_a_ladder(root, &routes);
     let trials = trial::trials(root, &names);
+    let max_alert_age = max_alert_age(root);
     let (digests, modes) = (digests::digests(root, &names), digests::modes(root));
     let policy = Policy {
         version: version?.value,
@@ -75,6 +83,7 @@ fn root_table(root: &Table<'_>, source: &SourceText) -> Option<Policy> {
         routes: vec![],
         care_desks,
         digests,
+        max_alert_age,
         modes,
         digest: Digest::of(source.text.as_bytes()),
     };
@@ -146,6 +155,12 @@ pub(crate) fn date(faults: &Faults, key: &str, text: &Placed<String>) -> Option<
         );
     }
     parsed
+}
+
+/// `max_alert_age_hours`.
+fn max_alert_age(root: &Table<'_>) -> Duration {
+    let given = root.integer_in("max_alert_age_hours", ALERT_AGE_HOURS);
+    Duration::from_hours(given.and_then(|given| u64::try_from(given.value).ok()).unwrap_or(ALERT_AGE_HOURS_DEFAULT))
 }
 
 fn zone(root: &Table<'_>) -> Option<TimeZone> {
