@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 pub mod backend;
 pub mod lexicons;
+pub mod policy;
 pub mod transport;
 pub mod watch;
 
@@ -39,7 +40,7 @@ const THREAD_STACK_BYTES: usize = 8 << 20;
 const REPLICAS_SAFE: usize = 3;
 
 /// Files at fault, all of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Faults {
     /// What is wrong.
     pub diagnostics: Vec<Diagnostic>,
@@ -122,7 +123,7 @@ fn read(config: Option<&Path>) -> (Option<Prepared>, Faults) {
     let loaded = configuration::load(config, &environment);
     let mut faults = Faults { diagnostics: loaded.diagnostics, sources: loaded.sources };
     let Some(settings) = loaded.settings else { return (None, faults) };
-    let policy = read_policy(&settings, &mut faults);
+    let policy = policy::read_configured(&settings, &mut faults);
     let sound = policy.filter(|_| !has_errors(&faults));
     let prepared =
         sound.map(|policy| Prepared { settings, secrets: loaded.secrets, policy: Arc::new(policy), warnings: faults.diagnostics.clone() });
@@ -131,25 +132,6 @@ fn read(config: Option<&Path>) -> (Option<Prepared>, Faults) {
 
 fn has_errors(faults: &Faults) -> bool {
     faults.diagnostics.iter().any(|fault| fault.grave == Grave::Error)
-}
-
-fn read_policy(settings: &Settings, faults: &mut Faults) -> Option<Policy> {
-    let path = &settings.policy.file;
-    let source = match std::fs::read_to_string(path) {
-        Ok(text) => SourceText { name: path.display().to_string(), text },
-        // A fresh installation has no policy yet: the shipped one names example people, and `run` says so.
-        Err(_) if *path == Settings::default().policy.file => {
-            SourceText { name: path.display().to_string(), text: crate::policy::SHIPPED.to_owned() }
-        }
-        Err(error) => {
-            faults.diagnostics.push(unreadable("policy.file", path, &error));
-            return None;
-        }
-    };
-    let (policy, diagnostics) = Policy::parse(&source);
-    faults.diagnostics.extend(diagnostics);
-    faults.sources.push(source);
-    policy
 }
 
 /// A fault about a whole file.
@@ -294,7 +276,8 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
         };
         spool.run(spool_stop, report).await;
     }));
-    others.push(tokio::spawn(watch::gauges(Arc::clone(&worker), policy, Arc::clone(&metrics), Arc::clone(&health), stop.clone())));
+    let files = policy::Files::watch(&settings, &policy);
+    others.push(tokio::spawn(watch::gauges(Arc::clone(&worker), files, Arc::clone(&metrics), Arc::clone(&health), stop.clone())));
     others.push(tokio::spawn(crate::worker::digests::run(Arc::clone(&worker), stop.clone())));
     let work = tokio::spawn(Arc::clone(&worker).run(stop.clone()));
     announce_start(&settings, &worker.policy(), &servers.app, &servers.ops, &health);

@@ -65,6 +65,11 @@ impl Faults {
         self.list.borrow().iter().any(|fault| fault.grave == Grave::Error)
     }
 
+    /// How many so far.
+    pub fn count(&self) -> usize {
+        self.list.borrow().len()
+    }
+
     /// All faults so far.
     pub fn into_list(self) -> Vec<Diagnostic> {
         self.list.into_inner()

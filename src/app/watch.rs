@@ -1,6 +1,7 @@
 //! What runs beside the worker: signals, the two HTTP servers, gauges and probes.
 
 use crate::app::Backend;
+use crate::app::policy::{Files, Reload};
 use crate::config::secret::Secrets;
 use crate::config::settings::Settings;
 use crate::edge::http::ack::{self, AckState};
@@ -11,7 +12,7 @@ use crate::edge::http::ops::OpsState;
 use crate::edge::http::request::IntakeToken;
 use crate::edge::http::{app, ops, server};
 use crate::edge::metrics::Metrics;
-use crate::policy::Policy;
+use crate::edge::metrics::labels::PolicyReload;
 use crate::worker::Worker;
 use crate::worker::desk::Desk;
 use anyhow::{Context, Result};
@@ -102,15 +103,16 @@ pub async fn serve(
 }
 
 /// Refreshes gauges and probes every second, while both loops of the worker turn.
-pub async fn gauges(worker: Arc<Worker>, policy: Arc<Policy>, metrics: Arc<Metrics>, health: Arc<Health>, stop: CancellationToken) {
+pub async fn gauges(worker: Arc<Worker>, mut files: Files, metrics: Arc<Metrics>, health: Arc<Health>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let now = Timestamp::now();
         if worker.pulse().age(now) < STALLED_AFTER {
             health.tick();
         }
+        files = reload(files, &metrics).await;
         // Who left is told nothing any more within a second, whichever process was told so.
-        match worker.desk.apply_leavers(&policy).await {
-            Ok(true) => tracing::info!("the policy changed: somebody left"),
+        match worker.desk.apply_leavers(files.policy()).await {
+            Ok(true) => tracing::info!(version = files.policy().version, "another policy is in force"),
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "who left cannot be read"),
         }
@@ -127,4 +129,24 @@ pub async fn gauges(worker: Arc<Worker>, policy: Arc<Policy>, metrics: Arc<Metri
             () = tokio::time::sleep(REFRESH) => {}
         }
     }
+}
+
+/// Reads policy and rota again where they changed; a faulty one changes nothing but the log.
+async fn reload(files: Files, metrics: &Metrics) -> Files {
+    let before = files.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut files = files;
+        let reload = files.poll();
+        (files, reload)
+    });
+    let Ok((files, reload)) = read.await else { return before };
+    match reload {
+        Reload::Unchanged => {}
+        Reload::Applied => metrics.policy_reload(PolicyReload::Applied),
+        Reload::Refused(why) => {
+            metrics.policy_reload(PolicyReload::Refused);
+            tracing::error!("the changed policy is refused, the old one stays in force:\n{why}");
+        }
+    }
+    files
 }

@@ -49,6 +49,9 @@ pub struct CaseRecord {
     pub queue: QueueName,
     /// Key of the conversation (a hash).
     pub scope: String,
+    /// Key of the customer (a hash), for routes that name customers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
     /// 1 for the first case of the conversation, then rising: flagged again after close is the next generation.
     pub generation: u32,
     /// Open, taken or closed.
@@ -465,6 +468,7 @@ impl CaseRecord {
             tenant: Some(self.tenant.as_str().to_owned()),
             queue: Some(self.queue.as_str().to_owned()),
             channel: self.channel(),
+            customer: self.customer.clone(),
             categories: self.categories.clone(),
             lanes: self.lanes.clone(),
         }

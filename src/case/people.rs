@@ -191,10 +191,19 @@ impl CaseRecord {
         Closing::Closed
     }
 
+    /// Key of the person who has it.
+    fn holder<'p>(&self, policy: &'p Policy) -> Option<&'p str> {
+        let CaseState::Acknowledged { by, .. } = &self.state else { return None };
+        policy.person_called(by).map(|person| person.id.as_str())
+    }
+
     /// Somebody worked on a taken case: its return is put off.
     fn touched(&mut self, policy: &Policy, now: Timestamp) {
         if matches!(self.state, CaseState::Acknowledged { .. }) {
-            self.return_at = self.return_after(policy).map(|pause| after(now, pause));
+            let pause = self.return_after(policy).map(|pause| after(now, pause));
+            // What somebody took goes to the next shift when theirs ends.
+            let off_duty = self.holder(policy).and_then(|person| policy.off_duty_at(person, now));
+            self.return_at = pause.into_iter().chain(off_duty).min();
         }
     }
 }

@@ -34,6 +34,8 @@ pub struct Joining {
     pub summaries: BTreeMap<Track, Summary>,
     /// Why it could not be judged (track `unchecked`).
     pub reason: Option<String>,
+    /// Key of the customer.
+    pub customer: Option<String>,
     /// A person asks for help: told at once, even if the case already says it all. Who, and what they say.
     pub asked: Option<(String, String)>,
     /// Alerts that are not urgent wait until then: why, for people.
@@ -69,6 +71,7 @@ impl CaseRecord {
             tenant: tenant.clone(),
             queue: queue.clone(),
             scope: scope.to_owned(),
+            customer: None,
             generation,
             state: CaseState::Open,
             level: Level::Ordinary,
@@ -155,6 +158,7 @@ impl CaseRecord {
         self.lanes.extend(joining.lanes.iter().copied());
         self.lanes.sort_unstable();
         self.lanes.dedup();
+        self.customer = self.customer.take().or_else(|| joining.customer.clone());
         for (track, summary) in &joining.summaries {
             match self.summaries.get_mut(track) {
                 // What a person says stands before what the machine found.

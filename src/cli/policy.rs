@@ -1,9 +1,11 @@
 //! `policy check|simulate`: is the policy sound, and who would be told, how, when, why.
 
+use crate::app::{self, Faults};
 use crate::cli::{Common, Exit, Failure, Format, Outcome, load};
-use crate::diag::{self, SourceText};
+use crate::diag;
 use crate::model::message::Channel;
 use crate::model::severity::{Category, Level};
+use crate::policy::route::customer_key;
 use crate::policy::timeline::{Acknowledging, Row, timeline};
 use crate::policy::{Facts, Policy, Track};
 use clap::{Args, Subcommand};
@@ -24,7 +26,7 @@ pub enum PolicyVerb {
     Check {
         /// The file; else the configured one.
         file: Option<PathBuf>,
-        /// List every day until this date on which a step of a ladder would reach nobody.
+        /// List every stretch until the end of this day in which a step of a ladder would reach nobody.
         #[arg(long, value_name = "DATE")]
         until: Option<Date>,
     },
@@ -53,6 +55,9 @@ pub struct SimulateArguments {
     /// Queue.
     #[arg(long)]
     queue: Option<String>,
+    /// The customer, as messages name them.
+    #[arg(long)]
+    customer: Option<String>,
     /// Channel of the message: chat, email, phone, sns, letter or visit.
     #[arg(long)]
     channel: Option<String>,
@@ -82,12 +87,11 @@ fn check(file: Option<&PathBuf>, until: Option<Date>, common: &Common, out: &mut
     let policy = match file {
         None => load::prepared(common)?.policy,
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| Failure::refused(format!("{}: {error}", path.display())))?;
-            let source = SourceText { name: path.display().to_string(), text };
-            let (policy, faults) = Policy::parse(&source);
-            let shown = diag::render(&faults, &[source], false);
+            let mut faults = Faults::default();
+            let policy = app::policy::read(path, None, &mut faults);
+            let shown = diag::render(&faults.diagnostics, &faults.sources, false);
             let Some(policy) = policy else { return Err(Failure::refused(shown)) };
-            if !faults.is_empty() {
+            if !faults.diagnostics.is_empty() {
                 writeln!(out, "{shown}")?;
             }
             Arc::new(policy)
@@ -106,7 +110,11 @@ fn check(file: Option<&PathBuf>, until: Option<Date>, common: &Common, out: &mut
     let today = ZonedDateTime::new(Timestamp::now(), policy.time_zone.clone()).date();
     let holes = policy.unmanned(today, until);
     for hole in &holes {
-        writeln!(out, "だれにも届かない日: {}  流れ `{}` の{}段目", hole.date, hole.ladder, hole.rung + 1)?;
+        let (from, to) = (clock(hole.from, &policy), clock(hole.to, &policy));
+        writeln!(out, "だれにも届かない時間: {from} から {to}  流れ `{}` の{}段目", hole.ladder, hole.rung + 1)?;
+    }
+    if let Some(end) = policy.rota_ends_at().filter(|end| ZonedDateTime::new(*end, policy.time_zone.clone()).date() < until) {
+        writeln!(out, "当番表は {} で終わっています。", clock(end, &policy))?;
     }
     if holes.is_empty() {
         writeln!(out, "{until}まで、どの段にも受け取る人がいます。")?;
@@ -122,6 +130,7 @@ fn facts(arguments: &SimulateArguments) -> Result<Facts, Failure> {
     let level = Level::try_from(arguments.level).map_err(|_| Failure::refused("levels are 0 to 4"))?;
     let mut facts = Facts::of(track, level);
     (facts.tenant, facts.queue) = (arguments.tenant.clone(), arguments.queue.clone());
+    facts.customer = arguments.customer.as_deref().map(customer_key);
     if let Some(given) = &arguments.channel {
         let channel = Channel::ALL.into_iter().find(|channel| channel.id() == given);
         facts.channel = Some(channel.ok_or_else(|| unknown("channel", given, Channel::ALL.map(Channel::id).to_vec()))?);

@@ -67,6 +67,10 @@ pub enum SkipReason {
     Acknowledged,
     /// Has no address on these channels.
     Unreachable,
+    /// The rota names nobody of this team now.
+    OffDuty,
+    /// The team does not work at this hour.
+    Closed,
 }
 
 impl SkipReason {
@@ -78,6 +82,8 @@ impl SkipReason {
             Self::Avoids => "自動割当",
             Self::Acknowledged => "受領済み",
             Self::Unreachable => "宛先なし",
+            Self::OffDuty => "当番なし",
+            Self::Closed => "受付時間外",
         }
     }
 }
@@ -133,7 +139,7 @@ impl Policy {
         skipped: &mut Vec<Skip>,
     ) -> Vec<Recipient> {
         let mut calls = vec![];
-        for id in self.members(to) {
+        for id in self.roster(to, facts, now, skipped) {
             match self.available(id, facts, done, now) {
                 Ok(person) => {
                     let reached = self.recipients(person, by);
@@ -201,7 +207,7 @@ impl Policy {
     }
 }
 
-fn skip(skipped: &mut Vec<Skip>, name: &str, why: SkipReason) {
+pub(crate) fn skip(skipped: &mut Vec<Skip>, name: &str, why: SkipReason) {
     let skip = Skip { name: name.to_owned(), why };
     if !skipped.contains(&skip) {
         skipped.push(skip);

@@ -52,6 +52,17 @@ pub struct Hours {
 }
 
 impl Hours {
+    /// Whether it is open at that moment.
+    pub fn is_open(&self, at: Timestamp, calendar: &Calendar, zone: &TimeZone) -> bool {
+        self.after(at, Duration::ZERO, calendar, zone) == Some(at)
+    }
+
+    /// Moments at which it opens or closes on a day.
+    pub(crate) fn changes(&self, date: Date, calendar: &Calendar, zone: &TimeZone) -> impl Iterator<Item = Timestamp> {
+        let edges = self.on(date, calendar).iter().flat_map(|stretch| [stretch.from, stretch.to]).collect::<Vec<_>>();
+        edges.into_iter().filter_map(move |minute| instant(date, minute, zone)).collect::<Vec<_>>().into_iter()
+    }
+
     fn on<'h>(&'h self, date: Date, calendar: &Calendar) -> &'h [Stretch] {
         if calendar.is_holiday(date) {
             return &self.holiday;
@@ -84,7 +95,8 @@ impl Hours {
     }
 }
 
-fn instant(date: Date, minute: u16, zone: &TimeZone) -> Option<Timestamp> {
+/// A minute of a day as a moment; the minute may lie in the next day.
+pub(crate) fn instant(date: Date, minute: u16, zone: &TimeZone) -> Option<Timestamp> {
     let date = if minute >= DAY { date.checked_add(Span::new().days(1)).ok()? } else { date };
     let (hour, minute) = (i8::try_from(minute % DAY / 60).ok()?, i8::try_from(minute % 60).ok()?);
     zone.to_timestamp(date.at(hour, minute, 0, 0)).ok()

@@ -20,6 +20,8 @@ pub mod hours;
 pub mod ladder;
 pub mod people;
 pub mod read;
+pub mod roster;
+pub mod rota;
 pub mod route;
 pub mod timeline;
 
@@ -27,6 +29,7 @@ pub use crate::policy::calendar::Calendar;
 pub use crate::policy::hours::Hours;
 pub use crate::policy::ladder::Ladder;
 pub use crate::policy::people::{Channel, Person, Recipient, Team};
+pub use crate::policy::rota::Rota;
 pub use crate::policy::route::{Facts, Route};
 
 /// The shipped policy: complete, with example people.
@@ -126,6 +129,12 @@ pub struct Policy {
     pub digests: Vec<digest::Digest>,
     /// A message that has waited longer before it was judged (an outage, an import) pages nobody unless it is urgent.
     pub max_alert_age: Duration,
+    /// File of the rota, relative to the policy's own folder.
+    pub rota_file: Option<String>,
+    /// Who is on duty, for teams with a rota.
+    pub rota: Rota,
+    /// Exceptions to members and rota.
+    pub overrides: Rota,
     /// How queues are watched; the first that fits decides, live where none does.
     pub modes: Vec<digest::Mode>,
     digest: Digest,

@@ -19,6 +19,8 @@ pub struct Channel {
     pub wakes: bool,
     /// What must work for it to work. Two channels over one transport are not independent.
     pub transport: String,
+    /// Whether it ends outside the company: then number, level, kind, deadline and link are all that travels.
+    pub leaves_site: bool,
 }
 
 /// Kinds of channels.
@@ -81,8 +83,12 @@ pub struct Team {
     pub id: String,
     /// As people call it.
     pub name: String,
-    /// Keys of people.
+    /// Keys of people: all who may be on duty.
     pub members: Vec<String>,
+    /// Whether the rota says which of them are told; else all are.
+    pub has_rota: bool,
+    /// Key of the working hours outside which they are only told of what is urgent; none: always.
+    pub hours: Option<String>,
 }
 
 /// Somebody who is told over one channel.

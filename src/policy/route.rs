@@ -1,8 +1,14 @@
 //! The routing tree: which ladder serves a case.
 
+use crate::model::digest::Digest;
 use crate::model::message::Channel;
 use crate::model::severity::{Category, Lane, Level};
 use crate::policy::Track;
+
+/// What a case keeps of its customer: enough to recognise those whom the policy names, and no address.
+pub fn customer_key(customer: &str) -> String {
+    Digest::of_fields(&[b"customer", customer.trim().to_lowercase().as_bytes()]).key()
+}
 
 /// What routing looks at. A fact that is not known fits no condition on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +23,8 @@ pub struct Facts {
     pub queue: Option<String>,
     /// Channel of the newest message.
     pub channel: Option<Channel>,
+    /// [`customer_key`] of the customer.
+    pub customer: Option<String>,
     /// All categories so far.
     pub categories: Vec<Category>,
     /// All lanes so far.
@@ -26,7 +34,7 @@ pub struct Facts {
 impl Facts {
     /// Nothing known but road and level.
     pub fn of(track: Track, level: Level) -> Self {
-        Self { track, level, tenant: None, queue: None, channel: None, categories: vec![], lanes: vec![] }
+        Self { track, level, tenant: None, queue: None, channel: None, customer: None, categories: vec![], lanes: vec![] }
     }
 
     /// Whether nobody may sleep: care, injury, level 4.
@@ -44,6 +52,7 @@ pub struct Conditions {
     pub tenants: Vec<String>,
     pub queues: Vec<String>,
     pub channels: Vec<Channel>,
+    pub customers: Vec<String>,
     pub categories: Vec<Category>,
     pub lanes: Vec<Lane>,
 }
@@ -59,6 +68,7 @@ impl Conditions {
             && any(&self.tenants, facts.tenant.as_slice())
             && any(&self.queues, facts.queue.as_slice())
             && any(&self.channels, facts.channel.as_slice())
+            && any(&self.customers, facts.customer.as_slice())
             && any(&self.categories, &facts.categories)
             && any(&self.lanes, &facts.lanes)
     }
@@ -73,6 +83,7 @@ impl Conditions {
             && wider(&self.tenants, &other.tenants)
             && wider(&self.queues, &other.queues)
             && wider(&self.channels, &other.channels)
+            && wider(&self.customers, &other.customers)
             && wider(&self.categories, &other.categories)
             && wider(&self.lanes, &other.lanes)
     }

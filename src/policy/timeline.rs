@@ -1,13 +1,10 @@
 //! What would happen: a ladder climbed on a virtual clock, by the same functions that the worker uses.
 
-use crate::model::severity::Level;
 use crate::policy::Policy;
-use crate::policy::Track;
 use crate::policy::climb::{Climb, SkipReason};
 use crate::policy::people::Recipient;
 use crate::policy::route::Facts;
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -61,34 +58,6 @@ pub fn timeline(policy: &Policy, facts: &Facts, at: Timestamp, acknowledged: &[A
         }
     }
     rows
-}
-
-/// A step of a ladder that would reach nobody on a day.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hole {
-    /// The day.
-    pub date: Date,
-    /// Key of the ladder.
-    pub ladder: String,
-    /// Index of the rung; the number of rungs stands for the end.
-    pub rung: usize,
-}
-
-impl Policy {
-    /// Every step that would reach nobody on a day from `from` to `until`, both included. Cost: days × steps.
-    pub fn unmanned(&self, from: Date, until: Date) -> Vec<Hole> {
-        let mut holes = vec![];
-        let facts = Facts::of(Track::Harassment, Level::Suspected);
-        for date in from.series(jiff::Span::new().days(1)).take_while(|date| *date <= until) {
-            let Ok(noon) = self.time_zone.to_timestamp(date.at(12, 0, 0, 0)) else { continue };
-            for ladder in &self.ladders {
-                let steps = ladder.names().enumerate();
-                let empty = steps.filter(|(_, (to, by))| self.resolve(to, by, &facts, &|_| false, noon, &mut vec![]).is_empty());
-                holes.extend(empty.map(|(rung, _)| Hole { date, ladder: ladder.id.clone(), rung }));
-            }
-        }
-        holes
-    }
 }
 
 fn filled(policy: &Policy, slots: &[String], acknowledged: &[Acknowledging], now: Timestamp) -> BTreeSet<String> {

@@ -90,6 +90,7 @@ fn joining(track: Track, level: Level, now: Timestamp) -> Joining {
         summaries: [(track, summary)].into(),
         reason: None,
         asked: None,
+        customer: None,
         quiet: None,
     }
 }

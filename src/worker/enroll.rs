@@ -14,6 +14,7 @@ use crate::model::guidance::Hints;
 use crate::model::ids::{QueueName, Tenant};
 use crate::model::message::Channel;
 use crate::model::severity::Level;
+use crate::policy::route::customer_key;
 use crate::policy::{Decision, Track};
 use crate::store::record::{self, Change, Versioned};
 use crate::store::{Bucket, Key, Leased, Store, StoreError};
@@ -90,6 +91,7 @@ impl Worker {
             summaries: decision.tracks.iter().map(|track| (*track, summary(*track))).collect(),
             reason: None,
             asked: None,
+            customer: message.customer.as_ref().map(|customer| customer_key(customer.as_str())),
             quiet: None,
         };
         let scope = campaign.map_or_else(|| judged.message.conversation_key(), |campaign| campaign.scope);
@@ -108,6 +110,7 @@ impl Worker {
             summaries: [(Track::Unchecked, summary)].into(),
             reason: Some(code.to_owned()),
             asked: None,
+            customer: None,
             quiet: None,
         };
         let scope = Digest::of_fields(&[tenant.as_str().as_bytes(), Track::Unchecked.id().as_bytes()]).key();

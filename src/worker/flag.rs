@@ -55,6 +55,7 @@ impl Desk {
             lanes: vec![],
             summaries: [(flag.track(), flag.summary())].into(),
             reason: None,
+            customer: None,
             quiet: None,
             asked: Some((flag.request.operator.clone(), format!("{} {}", flag.kind_name(), flag.request.note))),
         };
@@ -131,6 +132,7 @@ impl Checked {
 
     fn facts(&self) -> Facts {
         Facts {
+            customer: None,
             tenant: Some(self.tenant.as_str().to_owned()),
             queue: Some(self.queue.as_str().to_owned()),
             ..Facts::of(self.track(), self.level)

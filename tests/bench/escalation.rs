@@ -80,6 +80,7 @@ fn case(n: usize, due: Timestamp, policy: &Policy) -> CaseRecord {
         summaries: [(Track::Harassment, summary)].into(),
         reason: None,
         asked: None,
+        customer: None,
         quiet: None,
     };
     case.join(&joining, policy, opened);

@@ -5,7 +5,7 @@ use mimamori::case::intents::Attempt;
 use mimamori::case::people::{Closing, Judging, Taking};
 use mimamori::case::summary::{Summary, summarise};
 use mimamori::case::transitions::{Joined, Joining};
-use mimamori::case::{CaseMessage, CaseRecord, CaseState, Finding, IntentState, Step};
+use mimamori::case::{CaseMessage, CaseRecord, CaseState, Finding, Intent, IntentState, Step};
 use mimamori::diag::{Grave, SourceText};
 use mimamori::edge::notify::outbox::Outbox;
 use mimamori::edge::notify::render::{Answers, render};
@@ -65,6 +65,7 @@ fn joining(n: u32, level: u8, tracks: &[Track]) -> Joining {
         summaries: tracks.iter().map(|track| (*track, summary.clone())).collect(),
         reason: tracks.contains(&Track::Unchecked).then(|| "no-text".to_owned()),
         asked: None,
+        customer: None,
         quiet: None,
     }
 }
@@ -169,7 +170,7 @@ fn a_ladder_is_climbed_in_time_and_never_ends() {
     let steps = |case: &CaseRecord, minute: i64| -> Vec<(Step, String)> {
         case.intents.iter().filter(|one| one.due_at == at(minute)).map(|one| (one.step, one.to.person.clone())).collect()
     };
-    for (minute, expected) in [(29, vec![]), (30, vec![(Step::Repeat, "supervisor")]), (59, vec![])] {
+    for (minute, expected) in [(59, vec![]), (60, vec![(Step::Repeat, "supervisor")]), (119, vec![])] {
         case.advance(&policy, at(minute));
         let expected: Vec<(Step, String)> = expected.into_iter().map(|(step, who)| (step, who.to_owned())).collect();
         assert_eq!(steps(&case, minute), expected, "minute {minute}");
@@ -501,7 +502,8 @@ fn case_of(message: &Message, verdict: &Verdict, policy: &Policy) -> CaseRecord 
 }
 
 fn nth_alert(case: &CaseRecord, step: Step, policy: &Policy) -> Outgoing {
-    let intent = case.intents.iter().rev().find(|intent| intent.step == step && intent.state.is_live()).unwrap();
+    let is_it = |intent: &&Intent| intent.step == step && intent.state.is_live() && intent.to.channel == "mail";
+    let intent = case.intents.iter().rev().find(is_it).unwrap();
     render(case, intent, policy, &Answers::default())
 }
 
@@ -523,7 +525,7 @@ fn alerts(policy: &Policy) -> Vec<(&'static str, &'static str, Outgoing)> {
     worse.summaries = [(Track::Harassment, summarised(&threat, &grave, Track::Harassment))].into();
     raised.join(&worse, policy, at(8));
     let mut repeated = mild_case.clone();
-    repeated.advance(policy, at(30));
+    repeated.advance(policy, at(60));
     let mut unchecked = empty(policy);
     unchecked.join(&joining(1, 0, &[Track::Unchecked]), policy, at(0));
     vec![
@@ -580,6 +582,29 @@ fn alerts_leak_nothing() {
             assert!(!alert.text.contains("レベル") && alert.text.contains("生きていけません"), "{}", alert.text);
         }
     }
+}
+
+#[test]
+fn what_leaves_the_company_holds_no_word_of_the_case() {
+    let policy = shipped();
+    let (threat, grave) = threat();
+    let case = case_of(&threat, &grave, &policy);
+    let alert = |channel: &str| {
+        let intent = case.intents.iter().find(|intent| intent.to.channel == channel).unwrap();
+        let answers = Answers { link: Some("https://desk.example.jp/ack/t".into()), reply_to: None };
+        render(&case, intent, &policy, &answers)
+    };
+    let (inside, outside) = (alert("mail"), alert("pager"));
+    assert!(!inside.leaves_site && inside.text.contains("■ 要点") && inside.text.contains("■ 理由"), "{}", inside.text);
+    assert!(outside.leaves_site && outside.text.contains("受領期限") && outside.text.contains("/ack/t"), "{}", outside.text);
+    for title in ["要点", "理由", "経緯", "今すること", "次"] {
+        assert!(
+            !outside.text.contains(&format!("■ {title}\n")) && !outside.html.contains(&format!(">{title}<")),
+            "{title}: {}",
+            outside.text
+        );
+    }
+    assert_eq!(inside.subject, outside.subject);
 }
 
 #[test]

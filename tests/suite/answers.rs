@@ -110,7 +110,7 @@ impl Scene {
 fn a_link_shows_and_its_button_acts() {
     let scene = Scene::start("");
     scene.submit(GRAVE);
-    let (to_sv, to_manager) = (scene.alert_to("sv@"), scene.alert_to("manager@"));
+    let (to_sv, to_manager) = (scene.alert_to("sv@example"), scene.alert_to("manager@example"));
     let (path, other) = (format!("/ack/{}", to_sv.token()), format!("/ack/{}", to_manager.token()));
     assert_ne!(path, other, "each has a link of their own");
     assert!(to_sv.html.contains(&format!("href=\"https://mimamori.example.jp{path}\"")));
@@ -152,11 +152,11 @@ fn a_link_shows_and_its_button_acts() {
 fn passing_on_wakes_the_next_at_once_and_only_once() {
     let scene = Scene::start("");
     scene.submit(r#"{"id":"s-1","channel":"chat","conversation":"c-1","text":"お前みたいな無能は消えろ、このクズ"}"#);
-    let alert = scene.alert_to("sv@");
+    let alert = scene.alert_to("sv@example");
     assert_eq!(scene.alerts().len(), 1);
     let path = format!("/ack/{}", alert.token());
     assert!(scene.http("POST", &path, "do=pass").1.contains("次の担当へ通知します"));
-    let next = scene.alert_to("manager@");
+    let next = scene.alert_to("manager@example");
     assert!(next.subject.contains("【次の担当へ】"), "{}", next.subject);
     scene.http("POST", &path, "do=pass");
     std::thread::sleep(Duration::from_secs(2));
@@ -167,7 +167,7 @@ fn passing_on_wakes_the_next_at_once_and_only_once() {
 fn a_reply_takes_a_case_if_it_comes_from_whom_it_went_to() {
     let scene = Scene::start("");
     scene.submit(GRAVE);
-    let alert = scene.alert_to("sv@");
+    let alert = scene.alert_to("sv@example");
     assert!(alert.reply_to.starts_with("mimamori+") && alert.reply_to.ends_with("@cc.example.jp"), "{}", alert.reply_to);
     let reply = |from: &str, more: &str, body: &str| {
         let mail = format!(
@@ -198,7 +198,7 @@ fn an_operator_flags_and_sees_what_becomes_of_it() {
     let flag = json!({"id": "f-1", "conversation": "c-9", "operator": "田中", "kind": "flag", "note": "さっきから怖い <b>"});
     let (status, seen) = scene.json("POST", "/v1/flags", &flag);
     assert_eq!((status, seen["state"].as_str()), (200, Some("受付")), "{seen}");
-    let alert = scene.alert_to("sv@");
+    let alert = scene.alert_to("sv@example");
     assert!(alert.subject.contains("2 カスハラ疑い") && alert.text.contains("さっきから怖い"), "{}\n{}", alert.subject, alert.text);
     assert!(alert.html.contains("&lt;b&gt;") && !alert.html.contains("<b>"));
     assert_eq!(scene.json("POST", "/v1/flags", &flag).1["case"], seen["case"]);
@@ -206,7 +206,7 @@ fn an_operator_flags_and_sees_what_becomes_of_it() {
 
     let swap = json!({"id": "f-2", "conversation": "c-9", "operator": "田中", "kind": "swap_now"});
     assert_eq!(scene.json("POST", "/v1/flags", &swap).1["case"], seen["case"], "the same conversation, the same case");
-    assert!(scene.alert_to("manager@").subject.contains("3 重度の疑い"));
+    assert!(scene.alert_to("manager@example").subject.contains("3 重度の疑い"));
     let aside = json!({"id": "f-3", "conversation": "c-9", "operator": "田中", "kind": "other_than_supervisor", "note": "上司のことで"});
     let (_, other) = scene.json("POST", "/v1/flags", &aside);
     assert_ne!(other["case"], seen["case"], "never in a case that supervisors read");
@@ -242,7 +242,7 @@ fn replies_are_held_until_somebody_takes_the_case() {
     let hold = |conversation: &str| scene.json("GET", &format!("/v1/holds/{conversation}"), &Value::Null).1;
     assert_eq!(hold("c-1")["hold"], false);
     scene.submit(GRAVE);
-    let alert = scene.alert_to("sv@");
+    let alert = scene.alert_to("sv@example");
     assert!(alert.text.contains("返信を保留中です"), "{}", alert.text);
     let held = hold("c-1");
     assert_eq!((held["hold"].as_bool(), held["reason"].as_str()), (Some(true), Some("レベル3 重度の疑い")));

@@ -61,6 +61,7 @@ fn only_what_is_urgent_pages_from_an_observed_queue() {
     let text = format!("{SHIPPED}\n[[mode]]\nqueue = \"vip\"\nmode = \"live\"\n[[mode]]\ntenant = \"default\"\nmode = \"observe\"\n");
     let policy = parse(&text).0.expect("sound");
     let facts = |track: Track, level: Level, tenant: &str, queue: &str| Facts {
+        customer: None,
         tenant: Some(tenant.to_owned()),
         queue: Some(queue.to_owned()),
         ..Facts::of(track, level)
@@ -148,6 +149,7 @@ fn what_waited_for_days_pages_only_if_it_is_urgent() {
             summaries: [(track, Summary { level, ..Summary::default() })].into(),
             reason: None,
             asked: None,
+            customer: None,
             quiet: None,
         };
         let mut case = CaseRecord::open(&Tenant::default(), &QueueName::default(), "scope", 1, &policy, now);

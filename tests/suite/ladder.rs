@@ -70,7 +70,7 @@ fn policy_text(dice: &mut Dice) -> String {
         if person != "a" && dice.one_in(4) {
             text += "absent = [{ from = \"2026-10-31\", to = \"2026-11-01\" }]\n";
         }
-        if dice.one_in(4) {
+        if dice.one_in(4) && person != "a" {
             text += "avoid = [\"sexual\"]\n";
         }
         if person != "a" && dice.one_in(6) {
@@ -124,6 +124,7 @@ fn joining(n: u64, dice: &mut Dice) -> Joining {
         summaries: [(track, Summary { level, ..Summary::default() })].into(),
         reason: None,
         asked: None,
+        customer: None,
         quiet: None,
     }
 }

@@ -34,6 +34,7 @@ mod lexicons;
 mod nats;
 mod notifier;
 mod readme;
+mod roster;
 mod shipped;
 mod smtp;
 mod smtp_faults;

@@ -63,6 +63,7 @@ pub(crate) fn alert(to: &str, name: &str) -> Outgoing {
         to: Recipient { person: "sv".to_owned(), name: name.to_owned(), channel: "mail".to_owned(), address: to.to_owned() },
         subject: "【見守り｜2 カスハラ疑い】侮辱・暴言(チャット) C-TEST｜受領期限 07:08".to_owned(),
         text: "■ 要点\n  本文\n".to_owned(),
+        leaves_site: false,
         html: "<!DOCTYPE html><p>本文</p>".to_owned(),
         link: None,
         reply_to: None,

@@ -17,6 +17,7 @@ fn alert() -> Outgoing {
         to: Recipient { person: "sv".into(), name: "SV".into(), channel: "pager".into(), address: "sv".into() },
         subject: "【見守り｜4 緊急】脅迫・威嚇[日時・場所あり](メール) C-TEST <a>&｜受領期限 02:04".into(),
         text: "■ 理由「店長を●●●●」".into(),
+        leaves_site: true,
         html: "<p>店長を●●●●</p>".into(),
         link: Some("https://mimamori.example.jp/ack/abc-1-def".into()),
         reply_to: None,

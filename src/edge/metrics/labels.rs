@@ -34,6 +34,16 @@ macro_rules! label {
 }
 
 label! {
+    /// What became of a changed policy.
+    PolicyReload as "outcome" {
+        /// It is in force.
+        Applied = "applied";
+        /// It has faults; the old one stays.
+        Refused = "refused";
+    }
+}
+
+label! {
     /// Why intake refused something.
     Refusal as "reason" {
         /// Not a message: malformed, missing fields, unknown values.

@@ -7,7 +7,7 @@ pub mod family;
 pub mod labels;
 
 use crate::edge::metrics::family::{CatalogueRow, Counters, Pairs, Registrar};
-use crate::edge::metrics::labels::{AlertChannel, AlertOutcome, DeadCode, Refusal, Track};
+use crate::edge::metrics::labels::{AlertChannel, AlertOutcome, DeadCode, PolicyReload, Refusal, Track};
 use crate::model::envelope::Source;
 use crate::model::severity::{Category, Lane, Level};
 use prometheus::{Gauge, Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
@@ -45,6 +45,7 @@ pub struct Metrics {
     accept_to_verdict: Histogram,
     alerts: Pairs<AlertChannel, AlertOutcome>,
     alert_delay: Histogram,
+    policy_reloads: Counters<PolicyReload>,
     cases_open: IntGauge,
     cases_overdue: IntGauge,
     lexicon: IntGaugeVec,
@@ -83,6 +84,7 @@ impl Metrics {
                 "Time from acceptance of a message to its alert sent.",
                 ALERT_BUCKETS,
             ),
+            policy_reloads: add.counters("mimamori_policy_reloads_total", "Changes of the policy or its rota while running."),
             cases_open: add.gauge("mimamori_cases_open", "Cases not closed."),
             cases_overdue: add.gauge("mimamori_cases_overdue", "Open cases whose acknowledgement is overdue."),
             lexicon,
@@ -155,6 +157,11 @@ impl Metrics {
         self.alert_delay.observe(delay.as_secs_f64());
     }
 
+    /// The policy or its rota changed.
+    pub fn policy_reload(&self, outcome: PolicyReload) {
+        self.policy_reloads.of(outcome).inc();
+    }
+
     /// Cases: open, and of these overdue.
     pub fn cases(&self, open: u64, overdue: u64) {
         self.cases_open.set(i64::try_from(open).unwrap_or(i64::MAX));
@@ -220,6 +227,7 @@ mod tests {
         metrics.verdict_delay(Duration::from_millis(20));
         metrics.alert(AlertChannel::Smtp, AlertOutcome::Recipient);
         metrics.alert_delay(Duration::from_secs(3));
+        metrics.policy_reload(PolicyReload::Refused);
         metrics.cases(5, 2);
         metrics.lexicons(&[("games", "sha256:ab".to_owned())]);
         let page = metrics.render();
@@ -241,6 +249,7 @@ mod tests {
             "mimamori_accept_to_verdict_seconds_count 1",
             "mimamori_alerts_total{channel=\"smtp\",outcome=\"recipient\"} 1",
             "mimamori_alert_delay_seconds_sum 3",
+            "mimamori_policy_reloads_total{outcome=\"refused\"} 1",
             "mimamori_cases_open 5",
             "mimamori_cases_overdue 2",
             "mimamori_lexicon_info{digest=\"sha256:ab\",profile=\"games\"} 1",

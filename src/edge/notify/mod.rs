@@ -31,6 +31,8 @@ pub struct Outgoing {
     pub text: String,
     /// The same as HTML.
     pub html: String,
+    /// It ends outside the company: `text` and `html` hold number, deadline and ways to answer, no word of the case.
+    pub leaves_site: bool,
     /// A page on which the person takes the case or passes it on.
     pub link: Option<String>,
     /// Where a reply goes.

@@ -13,6 +13,9 @@ use crate::model::verdict::Role;
 use crate::policy::{Ladder, Policy, Track};
 use jiff::Timestamp;
 
+/// Title of the block that says how to answer.
+const TAKE: &str = "受け取る";
+
 /// Most entries named in an alert.
 const ENTRIES_SHOWN: usize = 4;
 
@@ -76,7 +79,11 @@ pub fn render(case: &CaseRecord, intent: &Intent, policy: &Policy, answers: &Ans
     let none = Summary::default();
     let summary = case.summaries.get(&intent.track).unwrap_or(&none);
     let subject = subject(case, intent, policy);
-    let blocks = blocks(case, intent, summary, policy, answers);
+    let leaves_site = policy.channels.iter().any(|channel| channel.id == intent.to.channel && channel.leaves_site);
+    let mut blocks = blocks(case, intent, summary, policy, answers);
+    if leaves_site {
+        blocks.retain(|block| block.title == TAKE);
+    }
     let deadline = format!("受領期限 {}", date(intent.deadline, policy));
     Outgoing {
         message_id: intent.message_id.clone(),
@@ -84,6 +91,7 @@ pub fn render(case: &CaseRecord, intent: &Intent, policy: &Policy, answers: &Ans
         from: policy.sender.clone(),
         to: intent.to.clone(),
         text: format!("{deadline}\n\n{}", text(&blocks)),
+        leaves_site,
         html: html::page(&subject, intent, &deadline, &blocks, answers.link.as_deref()),
         link: answers.link.clone(),
         reply_to: answers.reply_to.clone(),
@@ -138,10 +146,7 @@ fn blocks(case: &CaseRecord, intent: &Intent, summary: &Summary, policy: &Policy
     if let Occasion::Check { .. } = case.occasion {
         let lines = ["通知が届くかどうかの確認です。事案ではありません。", "受領すると「届いた」と記録されます。"];
         let ladder = case.ladder(intent.track, policy);
-        return vec![
-            Block::new("要点", lines.map(str::to_owned).to_vec()),
-            Block::new("受け取る", take(case, intent, ladder, summary, answers)),
-        ];
+        return vec![Block::new("要点", lines.map(str::to_owned).to_vec()), Block::new(TAKE, take(case, intent, ladder, summary, answers))];
     }
     let mut blocks = vec![Block::new("要点", point(case, intent, summary))];
     if case.occasion == Occasion::Drill {
@@ -171,7 +176,7 @@ fn blocks(case: &CaseRecord, intent: &Intent, summary: &Summary, policy: &Policy
         blocks.push(Block::new("相談先(ご本人に案内できます)", desks.clone()));
     }
     blocks.push(Block::new("次", next(case, intent, ladder, policy)));
-    blocks.push(Block::new("受け取る", take(case, intent, ladder, summary, answers)));
+    blocks.push(Block::new(TAKE, take(case, intent, ladder, summary, answers)));
     blocks
 }
 

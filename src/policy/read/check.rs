@@ -1,17 +1,20 @@
 //! What can only be seen in the whole: every road ends at a human, urgent ones over two independent transports.
 
-use crate::model::severity::Level;
+use crate::model::severity::{Category, Level};
 use crate::policy::ladder::Ladder;
 use crate::policy::read::At;
 use crate::policy::read::digests;
 use crate::policy::read::trial::{self, Trial};
 use crate::policy::route::{Facts, Route};
 use crate::policy::{Channel, Policy, Track};
-use crate::sheet::Table;
+use crate::sheet::{Faults, Table};
 use std::collections::BTreeSet;
 
 /// Independent transports that an urgent alert must leave by: one may be down.
 const TRANSPORTS_MIN: usize = 2;
+
+/// People who may be told of a kind on each ladder: with one alone, 「代わってもらう」 leads nowhere.
+const READERS_MIN: usize = 2;
 
 /// Completes the policy and notes every fault that needs more than one table.
 pub(crate) fn whole(root: &Table<'_>, mut policy: Policy, ladders: &[At<Ladder>], routes: Vec<Route>, trials: &[Trial]) -> Option<Policy> {
@@ -23,6 +26,7 @@ pub(crate) fn whole(root: &Table<'_>, mut policy: Policy, ladders: &[At<Ladder>]
     }
     everybody_is_reachable(root, &policy, ladders);
     urgent_ladders_are_safe(root, &policy, ladders);
+    nobody_reads_alone(root, &policy, ladders);
     if ladders.iter().all(|ladder| !ladder.it.rungs.is_empty()) {
         trial::run(root, &policy, trials);
     }
@@ -137,6 +141,26 @@ fn urgent_ladders_are_safe(root: &Table<'_>, policy: &Policy, ladders: &[At<Ladd
             let label = "its first step needs two independent transports, one of which wakes";
             let help = "add a channel with `wakes = true` over another transport to `by` and to `reach`";
             root.faults().error("policy.urgent", ladder.span.clone(), title, label, help);
+        }
+    }
+}
+
+/// Whoever need not read a kind is passed over, so a ladder needs two who read it: one alone can never be spared.
+fn nobody_reads_alone(root: &Table<'_>, policy: &Policy, ladders: &[At<Ladder>]) {
+    let avoided: BTreeSet<Category> = policy.people.iter().flat_map(|person| person.avoid.iter().copied()).collect();
+    for ladder in ladders {
+        let people: BTreeSet<&str> = ladder.it.names().flat_map(|(to, _)| policy.members(to)).collect();
+        for category in &avoided {
+            let reads = |id: &&&str| policy.person(id).is_some_and(|one| !one.disabled && !one.avoid.contains(category));
+            let left = people.iter().filter(reads).count();
+            if left >= READERS_MIN || left == people.len() {
+                continue;
+            }
+            let title = format!("ladder `{}` has {left} who may be told of `{}`", ladder.it.id, category.id());
+            let label = "the others asked to be spared";
+            let help = "add somebody to a step who has not asked to be spared it, such as the manager";
+            let say = if left == 0 { Faults::error } else { Faults::warning };
+            say(root.faults(), "policy.avoid", ladder.span.clone(), title, label, help);
         }
     }
 }

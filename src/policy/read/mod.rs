@@ -2,7 +2,8 @@
 
 use crate::diag::{Diagnostic, Grave, SourceText};
 use crate::model::digest::Digest;
-use crate::policy::{Policy, Sender};
+use crate::policy::people::Team;
+use crate::policy::{Policy, Rota, Sender};
 use crate::sheet::{self, Faults, Placed, Table};
 use jiff::tz::TimeZone;
 use std::ops::{Range, RangeInclusive};
@@ -13,6 +14,7 @@ mod digests;
 mod hours;
 mod ladders;
 mod people;
+pub mod rota;
 mod routes;
 mod trial;
 
@@ -59,8 +61,8 @@ fn root_table(root: &Table<'_>, source: &SourceText) -> Option<Policy> {
     let domains = own_domains(root, sender.as_ref());
     let channels = people::channels(root);
     let people = people::people(root, &channels, &domains);
-    let teams = people::teams(root, &people);
     let (calendar, hours) = (hours::calendar(root), hours::hours(root));
+    let teams = people::teams(root, &people, &hours);
     let names = people::names(&channels, &people, &teams, &hours);
     let ladders = ladders::ladders(root, &names);
     let care_desks = root.table("care").map(|table| texts(&table, "desks")).unwrap_or_default();
@@ -68,6 +70,9 @@ fn root_table(root: &Table<'_>, source: &SourceText) -> Option<Policy> {
     let is_owned = !is_known || check::every_case_has_a_ladder(root, &routes);
     let trials = trial::trials(root, &names);
     let max_alert_age = max_alert_age(root);
+    let team_ids: Vec<String> = teams.iter().map(|team| team.it.id.clone()).collect();
+    let overrides = rota::overrides(root, &names, &team_ids, time_zone.as_ref());
+    let rota_file = rota_file(root, &teams);
     let (digests, modes) = (digests::digests(root, &names), digests::modes(root));
     let policy = Policy {
         version: version?.value,
@@ -84,6 +89,9 @@ fn root_table(root: &Table<'_>, source: &SourceText) -> Option<Policy> {
         care_desks,
         digests,
         max_alert_age,
+        rota_file,
+        rota: Rota::default(),
+        overrides,
         modes,
         digest: Digest::of(source.text.as_bytes()),
     };
@@ -155,6 +163,16 @@ pub(crate) fn date(faults: &Faults, key: &str, text: &Placed<String>) -> Option<
         );
     }
     parsed
+}
+
+/// `rota`: a team with a rota needs the file.
+fn rota_file(root: &Table<'_>, teams: &[At<Team>]) -> Option<String> {
+    let file = root.text("rota").map(|given| given.value);
+    if let Some(team) = teams.iter().find(|team| team.it.has_rota).filter(|_| file.is_none()) {
+        let title = format!("team `{}` has a rota, and no file says whose turn it is", team.it.id);
+        root.faults().error("policy.no-rota", team.span.clone(), title, "no `rota`", "write `rota = \"rota.csv\"` at the top of the file");
+    }
+    file
 }
 
 /// `max_alert_age_hours`.

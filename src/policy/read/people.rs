@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 /// Every name that a ladder may use.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
+    /// Keys of people.
+    pub(crate) people: Vec<String>,
     /// Keys of people and teams.
     pub(crate) callees: Vec<String>,
     /// Keys of channels.
@@ -22,6 +24,7 @@ pub(crate) struct Names {
 pub(crate) fn names(channels: &[At<Channel>], people: &[At<Person>], teams: &[At<Team>], hours: &[At<Hours>]) -> Names {
     let of_people = people.iter().map(|person| person.it.id.clone());
     Names {
+        people: people.iter().map(|person| person.it.id.clone()).collect(),
         callees: of_people.chain(teams.iter().map(|team| team.it.id.clone())).collect(),
         channels: channels.iter().map(|channel| channel.it.id.clone()).collect(),
         hours: hours.iter().map(|hours| hours.it.id.clone()).collect(),
@@ -45,11 +48,26 @@ fn channel(key: Placed<String>, table: &Table<'_>) -> At<Channel> {
     });
     let wakes = table.boolean("wakes").is_some_and(|given| given.value);
     let transport = table.text("transport").map(|given| given.value);
+    let leaves_site = leaves_site(table, kind);
     table.finish();
     // A channel at fault is still known by name: one mistake, one message.
     let kind = kind.unwrap_or(ChannelKind::Mail);
     let transport = transport.unwrap_or_else(|| kind.id().to_owned());
-    At { span: key.span, it: Channel { id: key.value, kind, wakes, transport } }
+    At { span: key.span, it: Channel { id: key.value, kind, wakes, transport, leaves_site } }
+}
+
+/// Whether a channel ends outside: everything but mail does unless somebody decided otherwise, by name and for a reason.
+fn leaves_site(table: &Table<'_>, kind: Option<ChannelKind>) -> bool {
+    let by_kind = kind.is_some_and(|kind| kind != ChannelKind::Mail);
+    let given = table.boolean("leaves_site");
+    let (who, why) = (table.text("decided_by"), table.text("reason"));
+    let Some(given) = given else { return by_kind };
+    let is_widened = by_kind && !given.value;
+    if is_widened && (who.is_none() || why.is_none()) {
+        let help = "add decided_by = \"…\" and reason = \"…\": whoever lets the words of customers out answers for it";
+        table.faults().error("policy.leaves-site", given.span, "a channel that carries text, without a decision", "who decided?", help);
+    }
+    given.value
 }
 
 /// `[people.…]`.
@@ -93,8 +111,12 @@ fn addresses(reach: &Table<'_>, channels: &[At<Channel>], domains: &[String]) ->
             continue;
         };
         let domain = sound.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
-        if is_mail && !domains.is_empty() && !domains.contains(&domain) {
-            let help = format!("alerts stay with us: allowed are {}; widen `own_domains` if this is right", domains.join(", "));
+        let is_outside = channels.iter().any(|channel| channel.it.id == id && channel.it.leaves_site);
+        if is_mail && !is_outside && !domains.is_empty() && !domains.contains(&domain) {
+            let help = format!(
+                "alerts stay with us: allowed are {}; widen `own_domains`, or use a mail channel with `leaves_site = true`",
+                domains.join(", ")
+            );
             reach.faults().error("policy.domain", span, "an address outside our own domains", "would leave the company", help);
         }
         found.insert(id, sound);
@@ -125,12 +147,12 @@ pub(crate) fn category(table: &Table<'_>, given: Placed<String>) -> Option<Categ
 }
 
 /// `[teams.…]`.
-pub(crate) fn teams(root: &Table<'_>, people: &[At<Person>]) -> Vec<At<Team>> {
+pub(crate) fn teams(root: &Table<'_>, people: &[At<Person>], hours: &[At<Hours>]) -> Vec<At<Team>> {
     let rows = root.table("teams").map(|table| table.named_tables()).unwrap_or_default();
-    rows.into_iter().map(|(key, table)| team(key, &table, people)).collect()
+    rows.into_iter().map(|(key, table)| team(key, &table, people, hours)).collect()
 }
 
-fn team(key: Placed<String>, table: &Table<'_>, people: &[At<Person>]) -> At<Team> {
+fn team(key: Placed<String>, table: &Table<'_>, people: &[At<Person>], hours: &[At<Hours>]) -> At<Team> {
     if people.iter().any(|person| person.it.id == key.value) {
         let title = format!("`{}` is a person and a team", key.value);
         table.faults().error("policy.duplicate", key.span.clone(), title, "named twice", "give the team another name");
@@ -143,7 +165,10 @@ fn team(key: Placed<String>, table: &Table<'_>, people: &[At<Person>]) -> At<Tea
         table.faults().error("policy.nobody", key.span.clone(), title, "tells nobody", "name people: members = [\"…\"]");
     }
     let members = given.into_iter().filter_map(|one| known(table.faults(), "policy.unknown-person", "person", one, ids())).collect();
+    let has_rota = table.boolean("rota").is_some_and(|given| given.value);
+    let open = || hours.iter().map(|hours| hours.it.id.as_str());
+    let hours = table.text("hours").and_then(|given| known(table.faults(), "policy.unknown-hours", "set of hours", given, open()));
     table.finish();
     let name = name.unwrap_or_else(|| key.value.clone());
-    At { span: key.span, it: Team { id: key.value, name, members } }
+    At { span: key.span, it: Team { id: key.value, name, members, has_rota, hours } }
 }

@@ -6,7 +6,7 @@ use crate::policy::Track;
 use crate::policy::ladder::Ladder;
 use crate::policy::read::people::category;
 use crate::policy::read::{At, known};
-use crate::policy::route::{Conditions, Route};
+use crate::policy::route::{Conditions, Route, customer_key};
 use crate::sheet::{Faults, Placed, Table};
 use std::ops::Range;
 
@@ -67,6 +67,7 @@ fn conditions(table: &Table<'_>) -> Conditions {
         tenants: names("tenant", "tenants"),
         queues: names("queue", "queues"),
         channels: one_or_many("channel", "channels").into_iter().filter_map(|given| channel(faults, given)).collect(),
+        customers: one_or_many("customer", "customers").iter().map(|given| customer_key(&given.value)).collect(),
         categories: one_or_many("category", "categories").into_iter().filter_map(|given| category(table, given)).collect(),
         lanes: one_or_many("lane", "lanes").into_iter().filter_map(|given| lane(faults, given)).collect(),
     }

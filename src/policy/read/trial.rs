@@ -4,7 +4,7 @@ use crate::model::severity::Level;
 use crate::policy::read::people::{Names, category};
 use crate::policy::read::routes::{channel, level, track};
 use crate::policy::read::{known, missing};
-use crate::policy::route::Facts;
+use crate::policy::route::{Facts, customer_key};
 use crate::policy::timeline::{Acknowledging, Row, timeline};
 use crate::policy::{Policy, Track};
 use crate::sheet::{Placed, Table};
@@ -46,6 +46,7 @@ fn trial(table: &Table<'_>, names: &Names) -> Option<Trial> {
     let mut facts = Facts::of(wanted_track?, wanted_level?);
     facts.tenant = table.text("tenant").map(|given| given.value);
     facts.queue = table.text("queue").map(|given| given.value);
+    facts.customer = table.text("customer").map(|given| customer_key(&given.value));
     facts.channel = table.text("channel").and_then(|given| channel(faults, given));
     facts.categories = table.texts("categories").into_iter().filter_map(|given| category(table, given)).collect();
     let acknowledged_after = table.integer_in("acknowledged_after_minutes", 0..=MINUTES_MAX).map(|given| given.value);

@@ -69,14 +69,18 @@ impl Webhook {
 
     fn body(&self, alert: &Outgoing) -> Value {
         let subject = &alert.subject;
+        // Words of a case only where somebody decided that this channel stays inside.
+        let inside = (!alert.leaves_site).then_some(alert.text.as_str());
         match self.shape {
             Shape::Plain => json!({
                 "type": "alert", "id": alert.message_id, "to": alert.to.address, "summary": subject, "thread": alert.thread_id, "link": alert.link,
+                "text": inside,
             }),
             Shape::Slack => {
                 let safe = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
                 let link = alert.link.as_ref().map(|link| format!("\n<{}|受領・交代>", safe(link))).unwrap_or_default();
-                json!({ "text": format!("{}{link}", safe(subject)) })
+                let more = inside.map(|text| format!("\n{}", safe(text))).unwrap_or_default();
+                json!({ "text": format!("{}{link}{more}", safe(subject)) })
             }
             Shape::Teams => json!({
                 "type": "message",
@@ -84,7 +88,9 @@ impl Webhook {
                     "contentType": "application/vnd.microsoft.card.adaptive",
                     "content": {
                         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
-                        "body": [{ "type": "TextBlock", "text": subject, "wrap": true, "weight": "bolder" }],
+                        "body": std::iter::once(json!({ "type": "TextBlock", "text": subject, "wrap": true, "weight": "bolder" }))
+                            .chain(inside.map(|text| json!({ "type": "TextBlock", "text": text, "wrap": true })))
+                            .collect::<Vec<_>>(),
                         "actions": alert.link.iter().map(|link| json!({ "type": "Action.OpenUrl", "title": "受領・交代", "url": link })).collect::<Vec<_>>(),
                     },
                 }],
