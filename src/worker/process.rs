@@ -9,6 +9,7 @@ use crate::conversation::{self, Assessment, Contribution, Conversation};
 use crate::decode::{decode, parts};
 use crate::edge::evidence::{EvidenceReason, EvidenceReceipt};
 use crate::edge::metrics::labels::{self, DeadCode};
+use crate::engine::scan::Scratch;
 use crate::model::envelope::{Identity, Purpose};
 use crate::model::ids::EntryId;
 use crate::model::message::{Direction, Message};
@@ -16,7 +17,7 @@ use crate::model::verdict::Verdict;
 use crate::policy::{Decision, Track};
 use crate::store::record::{self, Change};
 use crate::store::{Bucket, Key, Leased, Settlement, StoreError, Stream};
-use crate::worker::Worker;
+use crate::worker::{SETTLE_PAUSE, SETTLE_TRIES, Worker};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::json;
@@ -70,9 +71,13 @@ impl Worker {
             Ok(()) => Settlement::Done,
             Err(problem) => self.give_up_or_retry(&leased, problem).await,
         };
-        if let Err(error) = self.queue.settle(leased.ticket, settlement).await {
-            // The lease runs out and the message is handed out again; every step before is repeatable.
-            tracing::error!(id = %leased.identity.id, %error, "settling failed");
+        for tried in 1..=SETTLE_TRIES {
+            match self.queue.settle(leased.ticket, settlement.clone()).await {
+                Ok(()) => return,
+                Err(error) if error.is_transient() && tried < SETTLE_TRIES => tokio::time::sleep(SETTLE_PAUSE).await,
+                // The lease runs out and the message is handed out again; every step before is repeatable.
+                Err(error) => tracing::error!(id = %leased.identity.id, %error, "settling failed"),
+            }
         }
     }
 
@@ -172,19 +177,17 @@ impl Worker {
 
     async fn contribute(&self, key: &Key, message: &Message, contribution: Contribution) -> Result<Assessment, StoreError> {
         let engine = self.engines.engine(&message.tenant, &message.queue);
-        let mut scratch = self.scratch();
-        let answer = self
-            .desk
-            .change::<Conversation, Assessment>(key, |memory| {
-                let mut memory = memory.unwrap_or_default();
-                let mut judge = |text: &str| engine.judge(&message.with_text(text), &mut scratch);
-                let is_new = memory.add(contribution.clone(), &self.ledger, &mut judge);
-                let assessment = memory.assess(contribution.at, &contribution.identity, &self.ledger);
-                if is_new { Change::Write(memory, assessment) } else { Change::Keep(assessment) }
-            })
-            .await;
-        self.give_back(scratch);
-        answer
+        let (message, limits) = (message.clone(), self.ledger);
+        // Many messages of one conversation at once are written together.
+        let decide = move |memory: Option<Conversation>| {
+            let mut memory = memory.unwrap_or_default();
+            let mut scratch = Scratch::default();
+            let mut judge = |text: &str| engine.judge(&message.with_text(text), &mut scratch);
+            let is_new = memory.add(contribution.clone(), &limits, &mut judge);
+            let assessment = memory.assess(contribution.at, &contribution.identity, &limits);
+            if is_new { Change::Write(memory, assessment) } else { Change::Keep(assessment) }
+        };
+        self.memories.change(&self.store, key, Box::new(decide)).await
     }
 
     async fn record(

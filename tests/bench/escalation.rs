@@ -136,6 +136,7 @@ async fn measure(count: usize) {
         metrics: Arc::new(Metrics::new()),
         attempts_max: 5,
         concurrency: 2,
+        in_flight: 64,
         is_sole: true,
         on_alert: None,
     }));

@@ -40,6 +40,7 @@ mod smtp_faults;
 mod steps;
 mod store;
 mod storms;
+mod stream;
 mod support;
 mod text;
 mod webhook;

@@ -7,7 +7,7 @@ pub mod family;
 pub mod labels;
 
 use crate::edge::metrics::family::{CatalogueRow, Counters, Pairs, Registrar};
-use crate::edge::metrics::labels::{AlertChannel, AlertOutcome, DeadCode, Refusal, Track};
+use crate::edge::metrics::labels::{AlertChannel, AlertOutcome, BackendEvent, DeadCode, Refusal, Track};
 use crate::model::envelope::Source;
 use crate::model::severity::{Category, Lane, Level};
 use prometheus::{Gauge, Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
@@ -45,6 +45,7 @@ pub struct Metrics {
     accept_to_verdict: Histogram,
     alerts: Pairs<AlertChannel, AlertOutcome>,
     alert_delay: Histogram,
+    backend: Counters<BackendEvent>,
     cases_open: IntGauge,
     cases_overdue: IntGauge,
     lexicon: IntGaugeVec,
@@ -83,6 +84,7 @@ impl Metrics {
                 "Time from acceptance of a message to its alert sent.",
                 ALERT_BUCKETS,
             ),
+            backend: add.counters("mimamori_backend_events_total", "What the JetStream backend went through."),
             cases_open: add.gauge("mimamori_cases_open", "Cases not closed."),
             cases_overdue: add.gauge("mimamori_cases_overdue", "Open cases whose acknowledgement is overdue."),
             lexicon,
@@ -155,6 +157,11 @@ impl Metrics {
         self.alert_delay.observe(delay.as_secs_f64());
     }
 
+    /// The backend went through this, so often since it was told last.
+    pub fn backend_events(&self, event: BackendEvent, more: u64) {
+        self.backend.of(event).inc_by(more);
+    }
+
     /// Cases: open, and of these overdue.
     pub fn cases(&self, open: u64, overdue: u64) {
         self.cases_open.set(i64::try_from(open).unwrap_or(i64::MAX));
@@ -221,6 +228,7 @@ mod tests {
         metrics.alert(AlertChannel::Smtp, AlertOutcome::Recipient);
         metrics.alert_delay(Duration::from_secs(3));
         metrics.cases(5, 2);
+        metrics.backend_events(BackendEvent::Rebuilt, 3);
         metrics.lexicons(&[("games", "sha256:ab".to_owned())]);
         let page = metrics.render();
         for line in [
@@ -242,6 +250,7 @@ mod tests {
             "mimamori_alerts_total{channel=\"smtp\",outcome=\"recipient\"} 1",
             "mimamori_alert_delay_seconds_sum 3",
             "mimamori_cases_open 5",
+            "mimamori_backend_events_total{event=\"rebuilt\"} 3",
             "mimamori_cases_overdue 2",
             "mimamori_lexicon_info{digest=\"sha256:ab\",profile=\"games\"} 1",
         ] {

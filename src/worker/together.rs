@@ -1,0 +1,145 @@
+//! Many changes of one record at once, written together.
+//!
+//! The messages of a busy conversation all change the same record. One after the other, each would wait for a read and a write;
+//! side by side they would race, and with several workers lose against each other for ever. So whoever comes while a write is
+//! under way waits, and then all that wait are decided one after the other on one reading and written once. Each is answered
+//! only after the write. Compare-and-set still decides between processes.
+
+use crate::store::record::{self, CAS_ATTEMPTS_MAX, Change, Versioned};
+use crate::store::{Key, Store, StoreError};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Changes of one write: each is decided on a copy of the record, and other processes must get their turn.
+const TOGETHER_MAX: usize = 64;
+
+/// Pause after a lost race, times the attempt and a chance: two processes in step would only meet again.
+const RACE_PAUSE: Duration = Duration::from_millis(2);
+
+/// A pure function of the record.
+pub(crate) type Decide<T, R> = Box<dyn FnMut(Option<T>) -> Change<T, R> + Send>;
+
+struct Wish<T, R> {
+    decide: Decide<T, R>,
+    tell: oneshot::Sender<Result<R, StoreError>>,
+}
+
+/// Changes that wait, by key. A key is there while somebody carries out its changes.
+pub(crate) struct Together<T, R> {
+    waiting: Mutex<HashMap<String, Vec<Wish<T, R>>>>,
+}
+
+impl<T, R> Default for Together<T, R> {
+    fn default() -> Self {
+        Self { waiting: Mutex::default() }
+    }
+}
+
+impl<T: Versioned + Clone + Send + 'static, R: Send + 'static> Together<T, R> {
+    /// Changes a record, together with whoever else wants to. Fails with [`StoreError::Conflict`] after
+    /// [`CAS_ATTEMPTS_MAX`] lost races against other processes.
+    ///
+    /// # Panics
+    /// If `decide` does.
+    pub(crate) async fn change(self: &Arc<Self>, store: &Arc<dyn Store>, key: &Key, decide: Decide<T, R>) -> Result<R, StoreError> {
+        let (tell, told) = oneshot::channel();
+        let wish = Wish { decide, tell };
+        let is_first = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_first = !waiting.contains_key(key.as_str());
+            waiting.entry(key.as_str().to_owned()).or_default().push(wish);
+            is_first
+        };
+        if is_first {
+            // A task of its own: a caller that goes away must not take the others' changes with it.
+            tokio::spawn(Arc::clone(self).carry_out(Arc::clone(store), key.clone()));
+        }
+        told.await.expect("deciding does not panic")
+    }
+
+    async fn carry_out(self: Arc<Self>, store: Arc<dyn Store>, key: Key) {
+        loop {
+            let row = self.take(&key);
+            if row.is_empty() {
+                return;
+            }
+            write(&*store, &key, row).await;
+        }
+    }
+
+    /// What waits; forgets the key if that is nothing.
+    fn take(&self, key: &Key) -> Vec<Wish<T, R>> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(row) = waiting.get_mut(key.as_str()) else { return vec![] };
+        let taken: Vec<Wish<T, R>> = row.drain(..row.len().min(TOGETHER_MAX)).collect();
+        if taken.is_empty() {
+            waiting.remove(key.as_str());
+        }
+        taken
+    }
+}
+
+async fn write<T: Versioned + Clone + Send + 'static, R: Send + 'static>(store: &dyn Store, key: &Key, mut row: Vec<Wish<T, R>>) {
+    let mut outcome = StoreError::Conflict;
+    for attempt in 1..=CAS_ATTEMPTS_MAX {
+        match once(store, key, &mut row).await {
+            Ok(answers) => {
+                for (wish, answer) in row.into_iter().zip(answers) {
+                    // Nobody listens any more: the change is made all the same.
+                    _ = wish.tell.send(Ok(answer));
+                }
+                return;
+            }
+            Err(error) if error.is_race() => tokio::time::sleep(pause(attempt)).await,
+            Err(error) => {
+                outcome = error;
+                break;
+            }
+        }
+    }
+    if row.len() > 1 && !outcome.is_transient() && !outcome.is_race() {
+        // One of them is too much; the others must not share its fate.
+        for wish in row {
+            Box::pin(write(store, key, vec![wish])).await;
+        }
+        return;
+    }
+    for wish in row {
+        _ = wish.tell.send(Err(outcome.clone()));
+    }
+}
+
+/// Decides everything on one reading and writes once. A wish that panics is dropped, and its caller told by that.
+async fn once<T: Versioned + Clone + Send, R: Send>(store: &dyn Store, key: &Key, row: &mut Vec<Wish<T, R>>) -> Result<Vec<R>, StoreError> {
+    let found = record::load::<T>(store, key).await?;
+    let (mut body, revision) = found.map_or((None, None), |(body, revision)| (Some(body), Some(revision)));
+    let (mut answers, mut left, mut is_changed) = (vec![], vec![], false);
+    for mut wish in row.drain(..) {
+        let Ok(change) = catch_unwind(AssertUnwindSafe(|| (wish.decide)(body.clone()))) else { continue };
+        answers.push(match change {
+            Change::Write(next, answer) => {
+                (body, is_changed) = (Some(next), true);
+                answer
+            }
+            Change::Keep(answer) => answer,
+        });
+        left.push(wish);
+    }
+    *row = left;
+    if let Some(body) = body.filter(|_| is_changed) {
+        let bytes = record::encode(&body)?;
+        match revision {
+            Some(revision) => store.update(key, revision, bytes).await?,
+            None => store.create(key, bytes).await?,
+        };
+    }
+    Ok(answers)
+}
+
+fn pause(attempt: usize) -> Duration {
+    let chance = jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() % 1_000;
+    RACE_PAUSE.saturating_mul(u32::try_from(attempt).unwrap_or(1)).mul_f64(0.5 + f64::from(chance) / 1_000.0)
+}
