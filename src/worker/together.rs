@@ -143,3 +143,74 @@ fn pause(attempt: usize) -> Duration {
     let chance = jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() % 1_000;
     RACE_PAUSE.saturating_mul(u32::try_from(attempt).unwrap_or(1)).mul_f64(0.5 + f64::from(chance) / 1_000.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::twin::{Faults, Twin};
+    use crate::store::{Bucket, VALUE_BYTES_MAX};
+    use serde::{Deserialize, Serialize};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::task::JoinHandle;
+
+    #[derive(Clone, Default, Serialize, Deserialize)]
+    struct Names(Vec<String>);
+
+    impl Versioned for Names {
+        const VERSION: u32 = 1;
+    }
+
+    type Together = super::Together<Names, usize>;
+
+    fn add(together: &Arc<Together>, store: &Arc<dyn Store>, name: String) -> JoinHandle<Result<usize, StoreError>> {
+        let (together, store) = (Arc::clone(together), Arc::clone(store));
+        tokio::spawn(async move {
+            let decide = move |names: Option<Names>| {
+                assert_ne!(name, "panic");
+                let mut names = names.unwrap_or_default();
+                names.0.push(name.clone());
+                let count = names.0.len();
+                Change::Write(names, count)
+            };
+            together.change(&store, &Key::new(Bucket::System, &["names"]), Box::new(decide)).await
+        })
+    }
+
+    fn store() -> Arc<dyn Store> {
+        Arc::new(Twin::with_lease(1, Faults::none(), Duration::from_secs(1)))
+    }
+
+    #[tokio::test]
+    async fn everything_is_written_once_and_each_is_told_its_own() {
+        let (together, store) = (Arc::new(Together::default()), store());
+        let all: Vec<_> = (0..300).map(|n| add(&together, &store, format!("n{n}"))).collect();
+        let mut told = vec![];
+        for one in all {
+            told.push(one.await.expect("no panic").expect("written"));
+        }
+        told.sort_unstable();
+        assert_eq!(told, (1..=300).collect::<Vec<_>>());
+        let record = store.get(&Key::new(Bucket::System, &["names"])).await.expect("read").expect("there");
+        assert!(record.revision.0 < 100, "{:?} writes for 300 changes", record.revision);
+        assert!(together.waiting.lock().expect("lock").is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_that_fails_leaves_the_others_alone() {
+        let (together, store) = (Arc::new(Together::default()), store());
+        let long = "x".repeat(VALUE_BYTES_MAX);
+        let names = ["a".to_owned(), "panic".to_owned(), "b".to_owned(), long, "c".to_owned()];
+        let all: Vec<_> = names.into_iter().map(|name| add(&together, &store, name)).collect();
+        let (written, failed, panicked) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        for one in all {
+            let kind = match one.await {
+                Ok(Ok(_)) => &written,
+                Ok(Err(StoreError::TooLarge { .. })) => &failed,
+                Ok(Err(other)) => panic!("{other}"),
+                Err(_) => &panicked,
+            };
+            kind.fetch_add(1, Ordering::Relaxed);
+        }
+        assert_eq!((written.into_inner(), failed.into_inner(), panicked.into_inner()), (3, 1, 1));
+    }
+}

@@ -56,6 +56,46 @@ fn a_stop_under_load_leaves_nothing_finished_to_be_done_again() {
     });
 }
 
+fn ops(site: &Site, path: &str) -> (u16, String) {
+    let log = site.log();
+    let address = log.split("ops=").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an address");
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let mut answer = agent.get(format!("http://{address}{path}")).call().expect("answers");
+    (answer.status().as_u16(), answer.body_mut().read_to_string().expect("text"))
+}
+
+#[test]
+fn a_server_that_is_away_makes_the_worker_unready_and_not_dead() {
+    let mut server = NatsServer::start(NEWEST);
+    let site = site(&server);
+    init(&site);
+    let worker = site.start_ready();
+    wait_for("the worker to be ready", Duration::from_secs(20), || (ops(&site, "/readyz").0 == 200).then_some(()));
+    server.kill();
+    wait_for("the reason", Duration::from_secs(20), || {
+        let (status, text) = ops(&site, "/readyz");
+        (status == 503 && text.contains("queue: ") && text.contains("no connection")).then_some(())
+    });
+    // Longer than the loops may stand still.
+    let until = Instant::now() + Duration::from_secs(15);
+    while Instant::now() < until {
+        assert_eq!(ops(&site, "/livez").0, 200, "a store that is away is no reason to be killed");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    server.launch();
+    wait_for("the worker to be ready again", Duration::from_secs(30), || (ops(&site, "/readyz").0 == 200).then_some(()));
+    assert!(site.run_with(&["submit"], ordinary(0, 5).as_bytes()).status.success());
+    wait_for("the verdicts", Duration::from_secs(30), || (verdicts(&server) == 5).then_some(()));
+    let metrics = ops(&site, "/metrics").1;
+    let value = |event: &str| {
+        let name = format!("mimamori_backend_events_total{{event=\"{event}\"}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&name)).and_then(|number| number.parse::<u64>().ok()).expect("a number")
+    };
+    assert!(value("disconnected") >= 1 && value("connected") >= 2 && value("rebuilt") >= 1, "{metrics}");
+    assert_eq!(value("lost"), 0);
+    assert_eq!(worker.terminate().0, Some(0), "{}", site.log());
+}
+
 /// Many messages of one conversation, a third of them to be told of, on several workers.
 fn hot(messages: usize, workers: usize, longest: Duration) {
     let server = NatsServer::start(NEWEST);
