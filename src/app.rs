@@ -284,6 +284,7 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
         attempts_max: settings.worker.attempts_max,
         concurrency: settings.worker.concurrency(),
         in_flight: settings.worker.in_flight,
+        message_bytes: backend.message_bytes(&settings),
         is_sole: lock.is_some(),
         on_alert,
     }));

@@ -22,6 +22,11 @@ pub struct Backend {
 }
 
 impl Backend {
+    /// Bytes that a message of the queue may have at most.
+    pub fn message_bytes(&self, settings: &Settings) -> usize {
+        self.nats.as_ref().map_or(settings.limits.message_bytes, |nats| nats.message_bytes())
+    }
+
     /// Makes sure that no other worker runs on the same file; a cluster takes as many workers as come.
     pub async fn lock(&self) -> Result<Option<WorkerLock>> {
         match &self.embedded {

@@ -13,7 +13,6 @@ use crate::edge::notify::Notifier;
 use crate::edge::notify::render::Ways;
 use crate::engine::Engine;
 use crate::engine::scan::Scratch;
-use crate::model::envelope::MESSAGE_BYTES_HARD;
 use crate::model::ids::{QueueName, Tenant};
 use crate::policy::Policy;
 use crate::store::{Leased, Queue, Store};
@@ -108,7 +107,9 @@ pub struct Worker {
     pulse: Pulse,
     /// Messages in hand at once.
     in_flight: usize,
-    /// Their bytes.
+    /// Bytes that one message may have.
+    message_bytes: usize,
+    /// Bytes of those in hand.
     bytes: Arc<AtomicUsize>,
     /// Writers of one conversation's memory.
     memories: Arc<Together<Conversation, Assessment>>,
@@ -161,6 +162,7 @@ pub struct Parts {
     pub attempts_max: u32,
     pub concurrency: usize,
     pub in_flight: usize,
+    pub message_bytes: usize,
     pub is_sole: bool,
     pub on_alert: Option<AlertListener>,
 }
@@ -203,6 +205,7 @@ impl Worker {
             on_alert: parts.on_alert,
             pulse,
             in_flight: parts.in_flight.max(1),
+            message_bytes: parts.message_bytes.max(1),
             bytes: Arc::default(),
             memories: Arc::default(),
             judging: Semaphore::new(parts.concurrency),
@@ -274,7 +277,7 @@ impl Worker {
         while self.bytes.load(Ordering::Relaxed) >= IN_FLIGHT_BYTES_MAX {
             tokio::time::sleep(ROW_WAIT).await;
         }
-        let spare = (IN_FLIGHT_BYTES_MAX - self.bytes.load(Ordering::Relaxed).min(IN_FLIGHT_BYTES_MAX)) / MESSAGE_BYTES_HARD;
+        let spare = (IN_FLIGHT_BYTES_MAX - self.bytes.load(Ordering::Relaxed).min(IN_FLIGHT_BYTES_MAX)) / self.message_bytes;
         permits.available_permits().min(spare).max(1)
     }
 

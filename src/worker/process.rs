@@ -21,6 +21,7 @@ use crate::worker::{SETTLE_PAUSE, SETTLE_TRIES, Worker};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::json;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,10 @@ const RETRY_FIRST: Duration = Duration::from_millis(200);
 
 /// Longest pause between two tries.
 const RETRY_MAX: Duration = Duration::from_mins(1);
+
+/// Messages up to this size are decoded and judged where they are: well below a millisecond, and two changes of thread would
+/// cost more than the work. In bytes.
+const INLINE_BYTES_MAX: usize = 4 << 10;
 
 /// Times a message may run alone in a worker that dies before it is buried: once may be bad luck, three times is the message.
 const SOLO_DEATHS_MAX: u32 = 3;
@@ -134,22 +139,25 @@ impl Worker {
     async fn decode(self: &Arc<Self>, leased: &Leased) -> Result<Message, Problem> {
         let (worker, envelope, identity) = (Arc::clone(self), leased.envelope.clone(), leased.identity.clone());
         let _turn = self.judging.acquire().await;
-        let decoded = tokio::task::spawn_blocking(move || decode(&envelope, &identity, &worker.decode)).await;
-        match decoded {
+        let bytes = envelope.payload.len();
+        match apart(bytes, move || decode(&envelope, &identity, &worker.decode)).await {
             Ok(Ok(message)) => Ok(message),
             Ok(Err(error)) => Err(Problem::Undecodable { kind: DeadCode::Undecodable, code: error.code.id(), reason: error.message }),
-            Err(_) => Err(Problem::Panicked),
+            Err(panicked) => Err(panicked),
         }
     }
 
     async fn judge(self: &Arc<Self>, mut message: Message, identity: &Identity, at: Timestamp) -> Result<Judged, Problem> {
-        let memory = record::load::<Conversation>(&*self.store, &conversation_key(&message)).await?;
-        if let Some((memory, _)) = memory {
-            parts::resplit(&mut message, &memory.known_to(at, &identity.key()));
+        if message.conversation.is_some() || message.customer.is_some() {
+            let memory = record::load::<Conversation>(&*self.store, &conversation_key(&message)).await?;
+            if let Some((memory, _)) = memory {
+                parts::resplit(&mut message, &memory.known_to(at, &identity.key()));
+            }
         }
         let _turn = self.judging.acquire().await;
         let worker = Arc::clone(self);
-        let judged = tokio::task::spawn_blocking(move || {
+        let bytes = message.fields.iter().map(|field| field.text.len()).sum();
+        apart(bytes, move || {
             let started = std::time::Instant::now();
             let mut scratch = worker.scratch();
             let engine = worker.engines.engine(&message.tenant, &message.queue);
@@ -157,8 +165,8 @@ impl Worker {
             worker.give_back(scratch);
             worker.metrics.judged(started.elapsed());
             Judged { message, verdict, cues }
-        });
-        judged.await.map_err(|_| Problem::Panicked)
+        })
+        .await
     }
 
     /// Writes the contribution into the ledgers of conversation and customer; answers what both say together.
@@ -259,6 +267,14 @@ impl Worker {
         }
         Settlement::Retry(RETRY_FIRST.saturating_mul(1 << leased.deliveries.min(9)).min(RETRY_MAX))
     }
+}
+
+/// Does something with a message of so many bytes that may take long or panic.
+async fn apart<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    if bytes <= INLINE_BYTES_MAX {
+        return catch_unwind(AssertUnwindSafe(work)).map_err(|_| Problem::Panicked);
+    }
+    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::Panicked)
 }
 
 fn conversation_key(message: &Message) -> Key {

@@ -163,6 +163,7 @@ fn worker(nats: &Arc<Nats>, engine: &Arc<Engine>) -> Arc<Worker> {
         attempts_max: 5,
         concurrency: std::thread::available_parallelism().map_or(1, usize::from),
         in_flight: IN_FLIGHT,
+        message_bytes: nats.message_bytes(),
         is_sole: false,
         on_alert: None,
     }))

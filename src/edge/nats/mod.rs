@@ -183,6 +183,11 @@ impl Nats {
         &self.faults
     }
 
+    /// Bytes that a message may have at most: what the server takes, whoever publishes.
+    pub fn message_bytes(&self) -> usize {
+        self.client.max_payload()
+    }
+
     /// Whether there is a connection now.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
