@@ -103,11 +103,11 @@ impl Worker {
         if leased.envelope.purpose == Purpose::History && message.direction == Direction::Inbound {
             // What happened before counts for what comes after, and alerts nobody.
             let judged = self.judge(message, &leased.identity, at).await?;
-            self.remember(&judged.message, Contribution::judged(&judged.message, &identity, at, &judged.verdict, &judged.cues)).await?;
+            self.remember(&judged.message, || Contribution::judged(&judged.message, &identity, at, &judged.verdict, &judged.cues)).await?;
             return Ok(());
         }
         if message.direction != Direction::Inbound {
-            self.remember(&message, Contribution::of(&message, &identity, at)).await?;
+            self.remember(&message, || Contribution::of(&message, &identity, at)).await?;
             return Ok(());
         }
         let judged = self.judge(message, &leased.identity, at).await?;
@@ -115,7 +115,7 @@ impl Worker {
         if judged.verdict.is_alert_due() {
             receipt = Some(self.keep(leased).await?);
         }
-        let contribution = Contribution::judged(&judged.message, &identity, at, &judged.verdict, &judged.cues);
+        let contribution = || Contribution::judged(&judged.message, &identity, at, &judged.verdict, &judged.cues);
         let assessment = self.remember(&judged.message, contribution).await?;
         let decision = self.policy().decide(&judged.verdict, assessment.level);
         if receipt.is_none() && !decision.tracks.is_empty() {
@@ -170,11 +170,12 @@ impl Worker {
     }
 
     /// Writes the contribution into the ledgers of conversation and customer; answers what both say together.
-    async fn remember(&self, message: &Message, contribution: Contribution) -> Result<Assessment, StoreError> {
+    async fn remember(&self, message: &Message, contribution: impl FnOnce() -> Contribution) -> Result<Assessment, StoreError> {
         let mut whole = Assessment::default();
         if message.conversation.is_none() && message.customer.is_none() {
             return Ok(whole); // a conversation of its own: nothing later can refer to it
         }
+        let contribution = contribution();
         if let Some(key) = conversation::customer_key(message) {
             let key = Key::new(Bucket::Conversation, &[&key]);
             whole.absorb(self.contribute(&key, message, contribution.clone().without_lines()).await?);

@@ -24,6 +24,9 @@ const EXPIRES: Duration = Duration::from_secs(5);
 /// Pause after a refusal, before it is asked again: a server that refuses at once must not be hammered.
 pub(crate) const REFUSED_PAUSE: Duration = Duration::from_millis(250);
 
+/// Longest wait for what the server had sent before it heard that the pull ends: one round trip.
+const DRAIN_MAX: Duration = Duration::from_millis(500);
+
 /// What was heard.
 #[derive(Debug)]
 pub(crate) enum Heard {
@@ -158,10 +161,12 @@ impl Pull {
     pub(crate) async fn end(&mut self) {
         let Some((mut subscriber, _)) = self.ear.take() else { return };
         self.asked = 0;
-        if subscriber.unsubscribe().await.is_err() {
+        // Drained, not merely left: what the server has sent already would be nobody's until its lease runs out.
+        if subscriber.drain().await.is_err() {
             tracing::debug!("the connection is closed");
         }
-        while let Some(message) = subscriber.next().await {
+        let end = tokio::time::Instant::now() + DRAIN_MAX;
+        while let Ok(Some(message)) = tokio::time::timeout_at(end, subscriber.next()).await {
             if message.status.is_none_or(|status| status == StatusCode::OK) {
                 self.held.push(message);
             }
