@@ -31,10 +31,15 @@ pub mod policy;
 pub mod transport;
 pub mod watch;
 
+use crate::app::watch::Events;
+
 pub use crate::app::backend::{Backend, init_backend, open_backend, remove_backend};
 
 /// Stack of a worker thread, in bytes: decoding is bounded in depth, and this leaves a wide margin.
 const THREAD_STACK_BYTES: usize = 8 << 20;
+
+/// The time that everything beside the worker has to stop, once the worker has.
+const OTHERS_MAX: Duration = Duration::from_secs(1);
 
 /// Copies below which a dead server may take accepted messages with it: a majority must be left.
 const REPLICAS_SAFE: usize = 3;
@@ -226,8 +231,9 @@ impl Running {
         self.stop.cancelled().await;
         self.health.enter(Phase::Draining);
         let orderly = self.work.await.unwrap_or(false);
+        let end = tokio::time::Instant::now() + OTHERS_MAX;
         for other in self.others {
-            _ = tokio::time::timeout(Duration::from_secs(1), other).await;
+            _ = tokio::time::timeout_at(end, other).await;
         }
         tracing::info!(orderly, "stopped");
         if orderly { Ending::Orderly } else { Ending::Hurried }
@@ -259,6 +265,8 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
         metrics: Arc::clone(&metrics),
         attempts_max: settings.worker.attempts_max,
         concurrency: settings.worker.concurrency(),
+        in_flight: settings.worker.in_flight,
+        message_bytes: backend.message_bytes(&settings),
         is_sole: lock.is_some(),
         on_alert,
     }));
@@ -277,7 +285,9 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
         spool.run(spool_stop, report).await;
     }));
     let files = policy::Files::watch(&settings, &policy);
-    others.push(tokio::spawn(watch::gauges(Arc::clone(&worker), files, Arc::clone(&metrics), Arc::clone(&health), stop.clone())));
+    others.push(tokio::spawn(watch::ticks(Arc::clone(&worker), Arc::clone(&health), stop.clone())));
+    let events = Events::new(backend.nats.clone(), Arc::clone(&metrics));
+    others.push(tokio::spawn(watch::gauges(Arc::clone(&worker), files, events, Arc::clone(&health), stop.clone())));
     others.push(tokio::spawn(crate::worker::digests::run(Arc::clone(&worker), stop.clone())));
     let work = tokio::spawn(Arc::clone(&worker).run(stop.clone()));
     announce_start(&settings, &worker.policy(), &servers.app, &servers.ops, &health);

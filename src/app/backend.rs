@@ -17,9 +17,16 @@ pub struct Backend {
     pub queue: Arc<dyn Queue>,
     /// The embedded backend itself, for its worker lock.
     embedded: Option<Arc<Embedded>>,
+    /// The JetStream backend itself, for what its connection went through.
+    pub nats: Option<Arc<Nats>>,
 }
 
 impl Backend {
+    /// Bytes that a message of the queue may have at most.
+    pub fn message_bytes(&self, settings: &Settings) -> usize {
+        self.nats.as_ref().map_or(settings.limits.message_bytes, |nats| nats.message_bytes())
+    }
+
     /// Makes sure that no other worker runs on the same file; a cluster takes as many workers as come.
     pub async fn lock(&self) -> Result<Option<WorkerLock>> {
         match &self.embedded {
@@ -34,12 +41,12 @@ pub async fn open_backend(settings: &Settings) -> Result<Backend, String> {
     match settings.store.backend {
         Kind::Embedded => {
             let embedded = Arc::new(open_file(settings)?);
-            Ok(Backend { store: embedded.clone(), queue: embedded.clone(), embedded: Some(embedded) })
+            Ok(Backend { store: embedded.clone(), queue: embedded.clone(), embedded: Some(embedded), nats: None })
         }
         Kind::Nats => {
             let nats = Nats::open(&access(&settings.nats), options(settings)).await.map_err(|error| error.to_string())?;
             let nats = Arc::new(nats);
-            Ok(Backend { store: nats.clone(), queue: nats, embedded: None })
+            Ok(Backend { store: nats.clone(), queue: nats.clone(), embedded: None, nats: Some(nats) })
         }
     }
 }

@@ -12,7 +12,9 @@ use crate::edge::http::ops::OpsState;
 use crate::edge::http::request::IntakeToken;
 use crate::edge::http::{app, ops, server};
 use crate::edge::metrics::Metrics;
-use crate::edge::metrics::labels::PolicyReload;
+use crate::edge::metrics::labels::{BackendEvent, PolicyReload};
+use crate::edge::nats::Nats;
+use crate::edge::nats::faults::Trouble;
 use crate::worker::Worker;
 use crate::worker::desk::Desk;
 use anyhow::{Context, Result};
@@ -102,14 +104,69 @@ pub async fn serve(
     Ok(Servers { app: app_address, ops: ops_address, tasks })
 }
 
-/// Refreshes gauges and probes every second, while both loops of the worker turn.
-pub async fn gauges(worker: Arc<Worker>, mut files: Files, metrics: Arc<Metrics>, health: Arc<Health>, stop: CancellationToken) {
+/// Says every second that the loops of the worker turn; waits for nothing else, so that a store that does not answer makes the
+/// process not ready, and not dead.
+pub async fn ticks(worker: Arc<Worker>, health: Arc<Health>, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let now = Timestamp::now();
-        if worker.pulse().age(now) < STALLED_AFTER {
+        if worker.pulse().age(Timestamp::now()) < STALLED_AFTER {
             health.tick();
         }
-        files = reload(files, &metrics).await;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(REFRESH) => {}
+        }
+    }
+}
+
+/// What the backend went through, carried into the metrics.
+pub struct Events {
+    nats: Option<Arc<Nats>>,
+    metrics: Arc<Metrics>,
+    told: [u64; Trouble::ALL.len()],
+}
+
+impl Events {
+    /// Nothing is told yet.
+    pub fn new(nats: Option<Arc<Nats>>, metrics: Arc<Metrics>) -> Self {
+        Self { nats, metrics, told: [0; Trouble::ALL.len()] }
+    }
+
+    fn tell(&mut self) {
+        let Some(nats) = &self.nats else { return };
+        for (trouble, told) in Trouble::ALL.into_iter().zip(&mut self.told) {
+            let count = nats.faults().count(trouble);
+            self.metrics.backend_events(label(trouble), count - *told);
+            *told = count;
+        }
+    }
+}
+
+fn label(trouble: Trouble) -> BackendEvent {
+    match trouble {
+        Trouble::Connected => BackendEvent::Connected,
+        Trouble::Disconnected => BackendEvent::Disconnected,
+        Trouble::LameDuck => BackendEvent::LameDuck,
+        Trouble::SlowConsumer => BackendEvent::SlowConsumer,
+        Trouble::ServerError => BackendEvent::ServerError,
+        Trouble::ClientError => BackendEvent::ClientError,
+        Trouble::PullError => BackendEvent::PullError,
+        Trouble::Rebuilt => BackendEvent::Rebuilt,
+        Trouble::ConsumerMade => BackendEvent::ConsumerMade,
+        Trouble::Lost => BackendEvent::Lost,
+        Trouble::AckLost => BackendEvent::AckLost,
+    }
+}
+
+/// Refreshes gauges and probes every second.
+pub async fn gauges(worker: Arc<Worker>, mut files: Files, mut events: Events, health: Arc<Health>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let now = Timestamp::now();
+        events.tell();
+        match worker.queue.check().await {
+            Ok(()) => health.working(Component::Queue),
+            Err(error) => health.failing(Component::Queue, error.to_string()),
+        }
+        files = reload(files, &events.metrics).await;
         // Who left is told nothing any more within a second, whichever process was told so.
         match worker.desk.apply_leavers(files.policy()).await {
             Ok(true) => tracing::info!(version = files.policy().version, "another policy is in force"),
@@ -119,7 +176,7 @@ pub async fn gauges(worker: Arc<Worker>, mut files: Files, metrics: Arc<Metrics>
         match worker.queue.state().await {
             Ok(state) => {
                 let age = state.oldest.map_or(Duration::ZERO, |oldest| Duration::try_from(now.duration_since(oldest)).unwrap_or_default());
-                metrics.queue(state.pending, age);
+                worker.metrics.queue(state.pending, age);
                 health.working(Component::Store);
             }
             Err(error) => health.failing(Component::Store, error.to_string()),

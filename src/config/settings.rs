@@ -19,6 +19,9 @@ pub const PENDING_DEFAULT: u64 = 1_000_000;
 /// Attempts before a message becomes a dead letter. One more attempt rarely helps after five, and a person is told sooner.
 pub const ATTEMPTS_DEFAULT: u32 = 5;
 
+/// Messages in hand at once: each waits for a handful of answers of the store, and these are what keeps a server busy.
+pub const IN_FLIGHT_DEFAULT: usize = 256;
+
 /// Most messages judged at the same time: beyond this, threads only wait for each other.
 pub const CONCURRENCY_MAX: usize = 64;
 
@@ -384,6 +387,8 @@ pub struct SmtpSettings {
 pub struct WorkerSettings {
     /// Messages judged at the same time, 1 to [`CONCURRENCY_MAX`]; `None` for the number of processors.
     pub concurrency: Option<usize>,
+    /// Messages in hand at once, waiting for the store included.
+    pub in_flight: usize,
     /// Attempts before a message becomes a dead letter.
     pub attempts_max: u32,
 }
@@ -398,7 +403,7 @@ impl WorkerSettings {
 
 impl Default for WorkerSettings {
     fn default() -> Self {
-        Self { concurrency: None, attempts_max: ATTEMPTS_DEFAULT }
+        Self { concurrency: None, in_flight: IN_FLIGHT_DEFAULT, attempts_max: ATTEMPTS_DEFAULT }
     }
 }
 

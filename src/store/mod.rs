@@ -306,4 +306,11 @@ pub trait Queue: Send + Sync {
     async fn settle(&self, ticket: u64, settlement: Settlement) -> Result<(), StoreError>;
     /// Counts, for metrics and readiness.
     async fn state(&self) -> Result<QueueState, StoreError>;
+    /// Whether messages can flow: everything that is needed is there, and nothing stands still. Cheap enough for every second.
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+    /// Gives back what this process fetched and did not hand out; with `all`, what it handed out, too, because nobody works on
+    /// it any more. The last thing before the process ends.
+    async fn hand_back(&self, _all: bool) {}
 }

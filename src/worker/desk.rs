@@ -5,6 +5,7 @@
 
 use crate::case::CaseRecord;
 use crate::case::token::TokenKeys;
+use crate::case::transitions::Joined;
 use crate::edge::evidence::EvidenceChain;
 use crate::model::digest::Digest;
 use crate::model::ids::CaseId;
@@ -13,6 +14,7 @@ use crate::store::record::{self, Change, Versioned};
 use crate::store::{Bucket, Key, Store, StoreError, Stream};
 use crate::worker::enroll::{case_key, read_cases};
 use crate::worker::keys;
+use crate::worker::together::Together;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -50,6 +52,8 @@ pub struct Desk {
     /// One writer at a time per stripe of keys: without it, the messages of one busy conversation would race each other
     /// for the same record and lose. Compare-and-set still decides between processes.
     stripes: [tokio::sync::Mutex<()>; STRIPES],
+    /// Messages that join the same case at once.
+    pub(crate) joins: Arc<Together<CaseRecord, (Joined, CaseRecord, u64)>>,
 }
 
 impl Desk {
@@ -62,6 +66,7 @@ impl Desk {
             keys: tokio::sync::Mutex::default(),
             touched: Mutex::default(),
             touched_signal: Notify::new(),
+            joins: Arc::default(),
             stripes: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
         }
     }
@@ -106,12 +111,17 @@ impl Desk {
             })
             .await?;
         if let Some((seen, case)) = written {
-            if let Err(error) = self.log(&case, seen).await {
-                tracing::warn!(case = %case.id, %error, "the history lags behind the case; the next scan repairs it");
-            }
-            self.touch(case);
+            self.follow(case, seen).await;
         }
         Ok(answer)
+    }
+
+    /// Writes the history of a change after event `seen` and wakes the announcer.
+    pub(crate) async fn follow(&self, case: CaseRecord, seen: u64) {
+        if let Err(error) = self.log(&case, seen).await {
+            tracing::warn!(case = %case.id, %error, "the history lags behind the case; the next scan repairs it");
+        }
+        self.touch(case);
     }
 
     /// Acts on a case that exists; `None` if it does not, or where `act` says nothing.

@@ -169,16 +169,23 @@ impl Desk {
 
     async fn join_generation(&self, place: &Place<'_>, generation: u32, joining: &Joining) -> Result<(Joined, CaseRecord), StoreError> {
         let key = case_key(&place.scope, generation);
-        let (now, policy) = (Timestamp::now(), self.policy());
-        let decide = |case: Option<CaseRecord>| {
-            let mut case = case.unwrap_or_else(|| CaseRecord::open(place.tenant, place.queue, &place.scope, generation, &policy, now));
-            let outcome = case.join(joining, &policy, now);
+        let (now, policy, joining) = (Timestamp::now(), self.policy(), joining.clone());
+        let (tenant, queue, scope) = (place.tenant.clone(), place.queue.clone(), place.scope.clone());
+        // Many messages of one case at once are written together.
+        let decide = move |case: Option<CaseRecord>| {
+            let seen = case.as_ref().map_or(0, |case| case.event_count);
+            let mut case = case.unwrap_or_else(|| CaseRecord::open(&tenant, &queue, &scope, generation, &policy, now));
+            let outcome = case.join(&joining, &policy, now);
             match outcome {
-                Joined::Announced | Joined::Counted => Change::Write(case.clone(), (outcome, case)),
-                Joined::Known | Joined::Refused => Change::Keep((outcome, case)),
+                Joined::Announced | Joined::Counted => Change::Write(case.clone(), (outcome, case, seen)),
+                Joined::Known | Joined::Refused => Change::Keep((outcome, case, seen)),
             }
         };
-        self.change_case(&key, decide).await
+        let (outcome, case, seen) = self.joins.change(&self.store, &key, Box::new(decide)).await?;
+        if matches!(outcome, Joined::Announced | Joined::Counted) {
+            self.follow(case.clone(), seen).await;
+        }
+        Ok((outcome, case))
     }
 
     async fn confirm(&self, member_key: &Key, place: &Place<'_>, generation: u32) -> Result<(), StoreError> {

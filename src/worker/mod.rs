@@ -5,7 +5,7 @@
 //! server never stalls intake, and a crash anywhere only repeats work.
 
 use crate::case::CaseRecord;
-use crate::conversation::LedgerLimits;
+use crate::conversation::{Assessment, Conversation, LedgerLimits};
 use crate::decode::settings::DecodeSettings;
 use crate::edge::metrics::Metrics;
 use crate::edge::metrics::labels::AlertChannel;
@@ -16,7 +16,7 @@ use crate::engine::scan::Scratch;
 use crate::model::ids::{QueueName, Tenant};
 use crate::policy::Policy;
 use crate::store::{Leased, Queue, Store};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -37,12 +37,25 @@ pub mod process;
 pub mod quiet;
 mod reply;
 pub mod staff;
+mod together;
 
 use crate::worker::desk::Desk;
+use crate::worker::together::Together;
 
-/// Messages in the hands of this process at once. Each waits for a handful of commits that group with the others':
-/// enough in flight to fill a group, few enough that 10 MiB each stay within memory.
-pub const IN_FLIGHT_MAX: usize = 64;
+/// Bytes of messages in the hands of this process at once: what a small server can spare, whatever arrives.
+pub const IN_FLIGHT_BYTES_MAX: usize = 256 << 20;
+
+/// Share of the messages in flight that are fetched at once under load: a request for each one would cost more than judging it.
+const ROW_SHARE: usize = 8;
+
+/// Longest wait for room for a whole row: what came before is still in work then.
+const ROW_WAIT: Duration = Duration::from_millis(3);
+
+/// Times a settlement is tried before the message is left to its lease: a leader change takes a second or two.
+const SETTLE_TRIES: u32 = 3;
+
+/// Pause between two tries to settle.
+const SETTLE_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long one look into an empty queue waits before it looks at the stop signal again.
 const LEASE_WAIT: Duration = Duration::from_millis(500);
@@ -50,8 +63,12 @@ const LEASE_WAIT: Duration = Duration::from_millis(500);
 /// Pause after the queue failed to answer, so that a broken disk is not hammered.
 const QUEUE_PAUSE: Duration = Duration::from_secs(1);
 
-/// The time an orderly shutdown gives to work in hand; what is not done by then is handed out again at the next start.
-pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
+/// The time an orderly shutdown gives to work in hand; what is not done by then goes back to the queue. With what comes after it,
+/// the process ends within ten seconds.
+pub const SHUTDOWN_MAX: Duration = Duration::from_secs(6);
+
+/// The time for giving back what is left.
+const HAND_BACK_MAX: Duration = Duration::from_secs(1);
 
 /// Which engine judges a tenant's queue.
 pub trait Engines: Send + Sync {
@@ -88,6 +105,14 @@ pub struct Worker {
     /// Told of every alert that left, for `demo`.
     pub on_alert: Option<AlertListener>,
     pulse: Pulse,
+    /// Messages in hand at once.
+    in_flight: usize,
+    /// Bytes that one message may have.
+    message_bytes: usize,
+    /// Bytes of those in hand.
+    bytes: Arc<AtomicUsize>,
+    /// Writers of one conversation's memory.
+    memories: Arc<Together<Conversation, Assessment>>,
     /// Messages decoded or judged at the same time: more than processors only wait for each other.
     judging: Semaphore,
     scratches: Mutex<Vec<Scratch>>,
@@ -136,8 +161,26 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     pub attempts_max: u32,
     pub concurrency: usize,
+    pub in_flight: usize,
+    pub message_bytes: usize,
     pub is_sole: bool,
     pub on_alert: Option<AlertListener>,
+}
+
+/// Bytes of one message in hand, given back when it is done, a panic included.
+struct Held(Arc<AtomicUsize>, usize);
+
+impl Held {
+    fn new(sum: &Arc<AtomicUsize>, bytes: usize) -> Self {
+        sum.fetch_add(bytes, Ordering::Relaxed);
+        Self(Arc::clone(sum), bytes)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::Relaxed);
+    }
 }
 
 impl Worker {
@@ -161,6 +204,10 @@ impl Worker {
             is_sole: parts.is_sole,
             on_alert: parts.on_alert,
             pulse,
+            in_flight: parts.in_flight.max(1),
+            message_bytes: parts.message_bytes.max(1),
+            bytes: Arc::default(),
+            memories: Arc::default(),
             judging: Semaphore::new(parts.concurrency),
             scratches: Mutex::default(),
         }
@@ -181,25 +228,35 @@ impl Worker {
         let announcer = tokio::spawn(announce::run(Arc::clone(&self), stop.clone()));
         let tasks = TaskTracker::new();
         self.intake(&stop, &tasks).await;
+        let end = tokio::time::Instant::now() + SHUTDOWN_MAX;
+        self.hand_back(false).await;
         tasks.close();
         let work = async {
             tasks.wait().await;
             announcer.await.is_ok()
         };
-        tokio::time::timeout(SHUTDOWN_MAX, work).await.unwrap_or(false)
+        let is_orderly = tokio::time::timeout_at(end, work).await.unwrap_or(false);
+        self.hand_back(true).await;
+        is_orderly
+    }
+
+    async fn hand_back(&self, all: bool) {
+        if tokio::time::timeout(HAND_BACK_MAX, self.queue.hand_back(all)).await.is_err() {
+            tracing::warn!("not everything could be given back to the queue; it comes again when its lease has run out");
+        }
     }
 
     async fn intake(self: &Arc<Self>, stop: &CancellationToken, tasks: &TaskTracker) {
-        let permits = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+        let permits = Arc::new(Semaphore::new(self.in_flight));
         while !stop.is_cancelled() {
             Pulse::beat(&self.pulse.intake_ms);
-            let free = tokio::select! {
+            let room = tokio::select! {
                 () = stop.cancelled() => break,
-                permit = permits.acquire() => permit.map_or(0, |permit| { drop(permit); permits.available_permits() }),
+                room = self.room(&permits) => room,
             };
             let leased = tokio::select! {
                 () = stop.cancelled() => break,
-                leased = self.queue.lease(free.max(1), LEASE_WAIT) => leased,
+                leased = self.queue.lease(room, LEASE_WAIT) => leased,
             };
             match leased {
                 Ok(leased) => self.hand_out(leased, &permits, tasks).await,
@@ -211,15 +268,29 @@ impl Worker {
         }
     }
 
+    /// Waits for room, and says for how many messages, of whatever size, there is some.
+    async fn room(&self, permits: &Semaphore) -> usize {
+        let row = u32::try_from((self.in_flight / ROW_SHARE).max(1)).unwrap_or(1);
+        if tokio::time::timeout(ROW_WAIT, permits.acquire_many(row)).await.is_err() {
+            drop(permits.acquire().await);
+        }
+        while self.bytes.load(Ordering::Relaxed) >= IN_FLIGHT_BYTES_MAX {
+            tokio::time::sleep(ROW_WAIT).await;
+        }
+        let spare = (IN_FLIGHT_BYTES_MAX - self.bytes.load(Ordering::Relaxed).min(IN_FLIGHT_BYTES_MAX)) / self.message_bytes;
+        permits.available_permits().min(spare).max(1)
+    }
+
     async fn hand_out(self: &Arc<Self>, leased: Vec<Leased>, permits: &Arc<Semaphore>, tasks: &TaskTracker) {
         for one in leased {
             let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return };
             let worker = Arc::clone(self);
+            let held = Held::new(&self.bytes, one.envelope.payload.len());
             tasks.spawn(async move {
                 worker.pulse.busy.fetch_add(1, Ordering::Relaxed);
                 worker.handle(one).await;
                 worker.pulse.busy.fetch_sub(1, Ordering::Relaxed);
-                drop(permit);
+                drop((permit, held));
             });
         }
     }

@@ -9,6 +9,7 @@ use crate::conversation::{self, Assessment, Contribution, Conversation};
 use crate::decode::{decode, parts};
 use crate::edge::evidence::{EvidenceReason, EvidenceReceipt};
 use crate::edge::metrics::labels::{self, DeadCode};
+use crate::engine::scan::Scratch;
 use crate::model::envelope::{Identity, Purpose};
 use crate::model::ids::EntryId;
 use crate::model::message::{Direction, Message};
@@ -16,10 +17,11 @@ use crate::model::verdict::Verdict;
 use crate::policy::{Decision, Track};
 use crate::store::record::{self, Change};
 use crate::store::{Bucket, Key, Leased, Settlement, StoreError, Stream};
-use crate::worker::Worker;
+use crate::worker::{SETTLE_PAUSE, SETTLE_TRIES, Worker};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::json;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +30,10 @@ const RETRY_FIRST: Duration = Duration::from_millis(200);
 
 /// Longest pause between two tries.
 const RETRY_MAX: Duration = Duration::from_mins(1);
+
+/// Messages up to this size are decoded and judged where they are: well below a millisecond, and two changes of thread would
+/// cost more than the work. In bytes.
+const INLINE_BYTES_MAX: usize = 4 << 10;
 
 /// Times a message may run alone in a worker that dies before it is buried: once may be bad luck, three times is the message.
 const SOLO_DEATHS_MAX: u32 = 3;
@@ -70,9 +76,13 @@ impl Worker {
             Ok(()) => Settlement::Done,
             Err(problem) => self.give_up_or_retry(&leased, problem).await,
         };
-        if let Err(error) = self.queue.settle(leased.ticket, settlement).await {
-            // The lease runs out and the message is handed out again; every step before is repeatable.
-            tracing::error!(id = %leased.identity.id, %error, "settling failed");
+        for tried in 1..=SETTLE_TRIES {
+            match self.queue.settle(leased.ticket, settlement.clone()).await {
+                Ok(()) => return,
+                Err(error) if error.is_transient() && tried < SETTLE_TRIES => tokio::time::sleep(SETTLE_PAUSE).await,
+                // The lease runs out and the message is handed out again; every step before is repeatable.
+                Err(error) => tracing::error!(id = %leased.identity.id, %error, "settling failed"),
+            }
         }
     }
 
@@ -93,11 +103,11 @@ impl Worker {
         if leased.envelope.purpose == Purpose::History && message.direction == Direction::Inbound {
             // What happened before counts for what comes after, and alerts nobody.
             let judged = self.judge(message, &leased.identity, at).await?;
-            self.remember(&judged.message, Contribution::judged(&judged.message, &identity, at, &judged.verdict, &judged.cues)).await?;
+            self.remember(&judged.message, || Contribution::judged(&judged.message, &identity, at, &judged.verdict, &judged.cues)).await?;
             return Ok(());
         }
         if message.direction != Direction::Inbound {
-            self.remember(&message, Contribution::of(&message, &identity, at)).await?;
+            self.remember(&message, || Contribution::of(&message, &identity, at)).await?;
             return Ok(());
         }
         let judged = self.judge(message, &leased.identity, at).await?;
@@ -105,7 +115,7 @@ impl Worker {
         if judged.verdict.is_alert_due() {
             receipt = Some(self.keep(leased).await?);
         }
-        let contribution = Contribution::judged(&judged.message, &identity, at, &judged.verdict, &judged.cues);
+        let contribution = || Contribution::judged(&judged.message, &identity, at, &judged.verdict, &judged.cues);
         let assessment = self.remember(&judged.message, contribution).await?;
         let decision = self.policy().decide(&judged.verdict, assessment.level);
         if receipt.is_none() && !decision.tracks.is_empty() {
@@ -129,22 +139,25 @@ impl Worker {
     async fn decode(self: &Arc<Self>, leased: &Leased) -> Result<Message, Problem> {
         let (worker, envelope, identity) = (Arc::clone(self), leased.envelope.clone(), leased.identity.clone());
         let _turn = self.judging.acquire().await;
-        let decoded = tokio::task::spawn_blocking(move || decode(&envelope, &identity, &worker.decode)).await;
-        match decoded {
+        let bytes = envelope.payload.len();
+        match apart(bytes, move || decode(&envelope, &identity, &worker.decode)).await {
             Ok(Ok(message)) => Ok(message),
             Ok(Err(error)) => Err(Problem::Undecodable { kind: DeadCode::Undecodable, code: error.code.id(), reason: error.message }),
-            Err(_) => Err(Problem::Panicked),
+            Err(panicked) => Err(panicked),
         }
     }
 
     async fn judge(self: &Arc<Self>, mut message: Message, identity: &Identity, at: Timestamp) -> Result<Judged, Problem> {
-        let memory = record::load::<Conversation>(&*self.store, &conversation_key(&message)).await?;
-        if let Some((memory, _)) = memory {
-            parts::resplit(&mut message, &memory.known_to(at, &identity.key()));
+        if message.conversation.is_some() || message.customer.is_some() {
+            let memory = record::load::<Conversation>(&*self.store, &conversation_key(&message)).await?;
+            if let Some((memory, _)) = memory {
+                parts::resplit(&mut message, &memory.known_to(at, &identity.key()));
+            }
         }
         let _turn = self.judging.acquire().await;
         let worker = Arc::clone(self);
-        let judged = tokio::task::spawn_blocking(move || {
+        let bytes = message.fields.iter().map(|field| field.text.len()).sum();
+        apart(bytes, move || {
             let started = std::time::Instant::now();
             let mut scratch = worker.scratch();
             let engine = worker.engines.engine(&message.tenant, &message.queue);
@@ -152,16 +165,17 @@ impl Worker {
             worker.give_back(scratch);
             worker.metrics.judged(started.elapsed());
             Judged { message, verdict, cues }
-        });
-        judged.await.map_err(|_| Problem::Panicked)
+        })
+        .await
     }
 
     /// Writes the contribution into the ledgers of conversation and customer; answers what both say together.
-    async fn remember(&self, message: &Message, contribution: Contribution) -> Result<Assessment, StoreError> {
+    async fn remember(&self, message: &Message, contribution: impl FnOnce() -> Contribution) -> Result<Assessment, StoreError> {
         let mut whole = Assessment::default();
         if message.conversation.is_none() && message.customer.is_none() {
             return Ok(whole); // a conversation of its own: nothing later can refer to it
         }
+        let contribution = contribution();
         if let Some(key) = conversation::customer_key(message) {
             let key = Key::new(Bucket::Conversation, &[&key]);
             whole.absorb(self.contribute(&key, message, contribution.clone().without_lines()).await?);
@@ -172,19 +186,17 @@ impl Worker {
 
     async fn contribute(&self, key: &Key, message: &Message, contribution: Contribution) -> Result<Assessment, StoreError> {
         let engine = self.engines.engine(&message.tenant, &message.queue);
-        let mut scratch = self.scratch();
-        let answer = self
-            .desk
-            .change::<Conversation, Assessment>(key, |memory| {
-                let mut memory = memory.unwrap_or_default();
-                let mut judge = |text: &str| engine.judge(&message.with_text(text), &mut scratch);
-                let is_new = memory.add(contribution.clone(), &self.ledger, &mut judge);
-                let assessment = memory.assess(contribution.at, &contribution.identity, &self.ledger);
-                if is_new { Change::Write(memory, assessment) } else { Change::Keep(assessment) }
-            })
-            .await;
-        self.give_back(scratch);
-        answer
+        let (message, limits) = (message.clone(), self.ledger);
+        // Many messages of one conversation at once are written together.
+        let decide = move |memory: Option<Conversation>| {
+            let mut memory = memory.unwrap_or_default();
+            let mut scratch = Scratch::default();
+            let mut judge = |text: &str| engine.judge(&message.with_text(text), &mut scratch);
+            let is_new = memory.add(contribution.clone(), &limits, &mut judge);
+            let assessment = memory.assess(contribution.at, &contribution.identity, &limits);
+            if is_new { Change::Write(memory, assessment) } else { Change::Keep(assessment) }
+        };
+        self.memories.change(&self.store, key, Box::new(decide)).await
     }
 
     async fn record(
@@ -256,6 +268,14 @@ impl Worker {
         }
         Settlement::Retry(RETRY_FIRST.saturating_mul(1 << leased.deliveries.min(9)).min(RETRY_MAX))
     }
+}
+
+/// Does something with a message of so many bytes that may take long or panic.
+async fn apart<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    if bytes <= INLINE_BYTES_MAX {
+        return catch_unwind(AssertUnwindSafe(work)).map_err(|_| Problem::Panicked);
+    }
+    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::Panicked)
 }
 
 fn conversation_key(message: &Message) -> Key {

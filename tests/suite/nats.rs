@@ -6,19 +6,19 @@ use futures_util::StreamExt;
 use std::fs;
 use std::time::{Duration, Instant};
 
-fn site(server: &NatsServer) -> Site {
+pub(crate) fn site(server: &NatsServer) -> Site {
     let site = Site::new(&format!("[nats]\nurl = \"{}\"\n", server.url()));
     let config = fs::read_to_string(site.path("mimamori.toml")).expect("read");
     fs::write(site.path("mimamori.toml"), config.replacen("[store]\n", "[store]\nbackend = \"nats\"\n", 1)).expect("written");
     site
 }
 
-fn told(site: &Site, arguments: &[&str]) -> (Option<i32>, String) {
+pub(crate) fn told(site: &Site, arguments: &[&str]) -> (Option<i32>, String) {
     let output = site.run(arguments);
     (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).expect("utf-8"))
 }
 
-fn init(site: &Site) {
+pub(crate) fn init(site: &Site) {
     wait_for("JetStream", Duration::from_secs(20), || (told(site, &["init"]).0 == Some(0)).then_some(()));
 }
 
@@ -28,7 +28,7 @@ fn alerts(site: &Site) -> usize {
 }
 
 /// Messages of a stream, by a client that shares nothing with the program.
-fn count(server: &NatsServer, stream: &str, subject: &str) -> u64 {
+pub(crate) fn count(server: &NatsServer, stream: &str, subject: &str) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     runtime.block_on(async {
         let context = async_nats::jetstream::new(async_nats::connect(server.url()).await.expect("connects"));
@@ -136,8 +136,23 @@ fn the_shipped_rights_are_enough_for_the_worker_and_no_more() {
     let id = listed.split_whitespace().next().expect("an id").to_owned();
     assert_eq!(told(&site, &["case", "ack", &id, "--by", "manager"]).0, Some(0));
     assert!(told(&site, &["case", "show", &id, "--history"]).1.contains("acknowledged"));
+    // Its own consumer is the one thing it may make.
+    delete_consumer(&server, &keys[0]);
+    wait_for("the consumer to be back", Duration::from_secs(30), || site.log().contains("is there again").then_some(()));
+    let line = r#"{"id":"c-2","channel":"chat","conversation":"d","text":"担当者と店長、二人そろって土下座しろ"}"#;
+    assert!(site.run_with(&["submit"], line.as_bytes()).status.success());
+    wait_for("the second case", Duration::from_secs(30), || (told(&site, &["case", "list"]).1.lines().count() == 2).then_some(()));
     let (code, _) = worker.terminate();
     assert_eq!(code, Some(0), "{}", site.log());
     assert!(!site.log().contains("ermission"), "{}", site.log());
     assert_ne!(told(&site, &["init"]).0, Some(0), "the worker creates nothing");
+}
+
+fn delete_consumer(server: &NatsServer, key: &nkeys::KeyPair) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    runtime.block_on(async {
+        let options = async_nats::ConnectOptions::with_nkey(key.seed().expect("a seed"));
+        let context = async_nats::jetstream::new(options.connect(server.url()).await.expect("connects"));
+        context.delete_consumer_from_stream("mimamori", "CC_INBOUND").await.expect("deleted");
+    });
 }

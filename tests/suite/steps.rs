@@ -206,6 +206,8 @@ fn live(path: &Path, steps: i64, sent: &Sent) -> bool {
             metrics: Arc::new(Metrics::new()),
             attempts_max: 5,
             concurrency: 2,
+            in_flight: 64,
+            message_bytes: 1 << 20,
             is_sole: true,
             on_alert: None,
         }));

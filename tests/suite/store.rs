@@ -7,6 +7,7 @@ mod embedded;
 mod evidence;
 mod faults;
 pub(crate) mod nats;
+mod nats_faults;
 mod processes;
 
 use bytes::Bytes;

@@ -33,6 +33,9 @@ const MESSAGE_BYTES_MIN: i64 = 16 << 10;
 /// Bounds of `worker.attempts_max`.
 const ATTEMPTS_RANGE: RangeInclusive<i64> = 1..=20;
 
+/// Messages in hand at once: with more, a worker that dies leaves too many to wait for their leases.
+const IN_FLIGHT_RANGE: RangeInclusive<i64> = 1..=2_048;
+
 /// Reads the file under the environment. `None` if there is any error.
 pub fn settings(source: &SourceText, environment: &Environment) -> (Option<Settings>, Vec<Diagnostic>) {
     let ((settings, of_environment), mut faults) = crate::sheet::parse(source, |root| {
@@ -165,9 +168,11 @@ fn policy(section: &Section<'_>) -> PolicySettings {
 fn worker(section: &Section<'_>) -> WorkerSettings {
     let most = i64::try_from(CONCURRENCY_MAX).unwrap_or(i64::MAX);
     let concurrency = section.integer_in("concurrency", Some(Variable::WorkerConcurrency), 1..=most);
+    let in_flight = section.integer_in("in_flight", None, IN_FLIGHT_RANGE);
     let attempts = section.integer_in("attempts_max", None, ATTEMPTS_RANGE);
     WorkerSettings {
         concurrency: concurrency.and_then(|given| usize::try_from(given.value).ok()),
+        in_flight: number_or(in_flight.as_ref(), WorkerSettings::default().in_flight),
         attempts_max: number_or(attempts.as_ref(), WorkerSettings::default().attempts_max),
     }
 }

@@ -25,8 +25,10 @@ pub enum Phase {
 /// A part that can fail on its own. A closed set, so that probes stay comparable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Component {
-    /// Store and queue.
+    /// Store and queue answer.
     Store,
+    /// Messages flow, and everything that is needed for it is there.
+    Queue,
     /// Lexicons.
     Lexicon,
     /// Policy.
@@ -42,6 +44,7 @@ impl Component {
     pub const fn id(self) -> &'static str {
         match self {
             Self::Store => "store",
+            Self::Queue => "queue",
             Self::Lexicon => "lexicon",
             Self::Policy => "policy",
             Self::Notify => "notify",

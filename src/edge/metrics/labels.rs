@@ -78,6 +78,34 @@ label! {
 }
 
 label! {
+    /// What the JetStream backend went through.
+    BackendEvent as "event" {
+        /// A connection was made.
+        Connected = "connected";
+        /// The connection was lost.
+        Disconnected = "disconnected";
+        /// The server is about to stop.
+        LameDuck = "lame_duck";
+        /// Messages were dropped because this process is too slow.
+        SlowConsumer = "slow_consumer";
+        /// The server complained.
+        ServerError = "server_error";
+        /// The client complained.
+        ClientError = "client_error";
+        /// A pull request ended with an error.
+        PullError = "pull_error";
+        /// The pull was made anew.
+        Rebuilt = "rebuilt";
+        /// The deleted consumer was made again.
+        ConsumerMade = "consumer_made";
+        /// A stream or bucket is gone.
+        Lost = "lost";
+        /// A final acknowledgement found no consumer.
+        AckLost = "ack_lost";
+    }
+}
+
+label! {
     /// Which kind of alert.
     Track as "track" {
         /// Suspected harassment.

@@ -7,7 +7,7 @@ pub mod family;
 pub mod labels;
 
 use crate::edge::metrics::family::{CatalogueRow, Counters, Pairs, Registrar};
-use crate::edge::metrics::labels::{AlertChannel, AlertOutcome, DeadCode, PolicyReload, Refusal, Track};
+use crate::edge::metrics::labels::{AlertChannel, AlertOutcome, BackendEvent, DeadCode, PolicyReload, Refusal, Track};
 use crate::model::envelope::Source;
 use crate::model::severity::{Category, Lane, Level};
 use prometheus::{Gauge, Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
@@ -46,6 +46,7 @@ pub struct Metrics {
     alerts: Pairs<AlertChannel, AlertOutcome>,
     alert_delay: Histogram,
     policy_reloads: Counters<PolicyReload>,
+    backend: Counters<BackendEvent>,
     cases_open: IntGauge,
     cases_overdue: IntGauge,
     lexicon: IntGaugeVec,
@@ -85,6 +86,7 @@ impl Metrics {
                 ALERT_BUCKETS,
             ),
             policy_reloads: add.counters("mimamori_policy_reloads_total", "Changes of the policy or its rota while running."),
+            backend: add.counters("mimamori_backend_events_total", "What the JetStream backend went through."),
             cases_open: add.gauge("mimamori_cases_open", "Cases not closed."),
             cases_overdue: add.gauge("mimamori_cases_overdue", "Open cases whose acknowledgement is overdue."),
             lexicon,
@@ -162,6 +164,11 @@ impl Metrics {
         self.policy_reloads.of(outcome).inc();
     }
 
+    /// The backend went through this, so often since it was told last.
+    pub fn backend_events(&self, event: BackendEvent, more: u64) {
+        self.backend.of(event).inc_by(more);
+    }
+
     /// Cases: open, and of these overdue.
     pub fn cases(&self, open: u64, overdue: u64) {
         self.cases_open.set(i64::try_from(open).unwrap_or(i64::MAX));
@@ -229,6 +236,7 @@ mod tests {
         metrics.alert_delay(Duration::from_secs(3));
         metrics.policy_reload(PolicyReload::Refused);
         metrics.cases(5, 2);
+        metrics.backend_events(BackendEvent::Rebuilt, 3);
         metrics.lexicons(&[("games", "sha256:ab".to_owned())]);
         let page = metrics.render();
         for line in [
@@ -251,6 +259,7 @@ mod tests {
             "mimamori_alert_delay_seconds_sum 3",
             "mimamori_policy_reloads_total{outcome=\"refused\"} 1",
             "mimamori_cases_open 5",
+            "mimamori_backend_events_total{event=\"rebuilt\"} 3",
             "mimamori_cases_overdue 2",
             "mimamori_lexicon_info{digest=\"sha256:ab\",profile=\"games\"} 1",
         ] {

@@ -7,9 +7,9 @@
 use crate::edge::nats::unavailable;
 use crate::store::{Leased, StoreError};
 use async_nats::jetstream::AckKind;
-use async_nats::jetstream::message::Acker;
+use async_nats::{Client, Subject};
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -27,13 +27,13 @@ const LATE_MAX: usize = 1_024;
 pub(crate) struct Fetched {
     pub(crate) sequence: u64,
     pub(crate) leased: Leased,
-    pub(crate) acker: Arc<Acker>,
+    pub(crate) reply: Subject,
     /// When the server was last told that it is in work.
     pub(crate) touched: Instant,
 }
 
 struct Out {
-    acker: Arc<Acker>,
+    reply: Subject,
     since: Instant,
     alone: bool,
 }
@@ -41,7 +41,7 @@ struct Out {
 #[derive(Default)]
 struct State {
     out: HashMap<u64, Out>,
-    late: VecDeque<(u64, Arc<Acker>)>,
+    late: VecDeque<(u64, Subject)>,
     waiting: Vec<Fetched>,
 }
 
@@ -51,8 +51,6 @@ pub(crate) struct Hands {
     state: Mutex<State>,
     /// Told when something was settled.
     pub(crate) settled: Notify,
-    /// One lease at a time.
-    pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 /// The ticket of a delivery.
@@ -68,16 +66,16 @@ pub(crate) fn sequence_of(ticket: u64) -> u64 {
 /// What the hands say of a ticket that is to be settled.
 pub(crate) enum Grip {
     /// In hand.
-    Firm(Arc<Acker>),
+    Firm(Subject),
     /// Its lease was lost; it may be in other hands.
-    Late(Arc<Acker>),
+    Late(Subject),
     /// Settled before, or never seen.
     Unknown,
 }
 
 impl Hands {
     pub(crate) fn new(lease: Duration) -> Self {
-        Self { lease, state: Mutex::default(), settled: Notify::new(), turn: tokio::sync::Mutex::default() }
+        Self { lease, state: Mutex::default(), settled: Notify::new() }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
@@ -124,7 +122,7 @@ impl Hands {
             };
             let now = Instant::now();
             let hand = |one: Fetched| {
-                let out = Out { acker: one.acker, since: now, alone: one.leased.suspect };
+                let out = Out { reply: one.reply, since: now, alone: one.leased.suspect };
                 state.out.insert(one.leased.ticket, out);
                 one.leased
             };
@@ -133,18 +131,18 @@ impl Hands {
     }
 
     /// Tells the server that what waits is in work, often enough that no lease runs out here.
-    pub(crate) async fn keep_waiting(&self) -> Result<(), StoreError> {
+    pub(crate) async fn keep_waiting(&self, client: &Client) -> Result<(), StoreError> {
         let due = self.lease / 3;
-        let old: Vec<Arc<Acker>> = self.with(|state| {
+        let old: Vec<Subject> = self.with(|state| {
             let old = state.waiting.iter_mut().filter(|one| one.touched.elapsed() > due);
             old.map(|one| {
                 one.touched = Instant::now();
-                Arc::clone(&one.acker)
+                one.reply.clone()
             })
             .collect()
         });
-        for acker in old {
-            acker.ack_with(AckKind::Progress).await.map_err(unavailable)?;
+        for reply in old {
+            client.publish(reply, AckKind::Progress.into()).await.map_err(unavailable)?;
         }
         Ok(())
     }
@@ -152,6 +150,18 @@ impl Hands {
     /// Whether something suspect waits or is out: then nothing more should be fetched.
     pub(crate) fn is_careful(&self) -> bool {
         self.with(|state| state.out.values().any(|out| out.alone) || state.waiting.iter().any(|one| one.leased.suspect))
+    }
+
+    /// Takes out what waits, and with `all` what is out.
+    pub(crate) fn empty(&self, all: bool) -> Vec<(u64, Subject)> {
+        self.with(|state| {
+            let mut taken: Vec<(u64, Subject)> = state.waiting.drain(..).map(|one| (one.sequence, one.reply)).collect();
+            if all {
+                taken.extend(state.out.drain().map(|(ticket, out)| (sequence_of(ticket), out.reply)));
+                taken.sort_unstable_by_key(|(sequence, _)| *sequence);
+            }
+            taken
+        })
     }
 
     /// Messages handed out.
@@ -163,10 +173,10 @@ impl Hands {
     pub(crate) fn grip(&self, ticket: u64) -> Grip {
         self.with(|state| {
             if let Some(out) = state.out.get(&ticket) {
-                return Grip::Firm(Arc::clone(&out.acker));
+                return Grip::Firm(out.reply.clone());
             }
             let late = state.late.iter().find(|(known, _)| *known == ticket);
-            late.map_or(Grip::Unknown, |(_, acker)| Grip::Late(Arc::clone(acker)))
+            late.map_or(Grip::Unknown, |(_, reply)| Grip::Late(reply.clone()))
         })
     }
 
@@ -193,7 +203,7 @@ impl Hands {
 impl State {
     fn lose(&mut self, ticket: u64) {
         if let Some(out) = self.out.remove(&ticket) {
-            self.late.push_back((ticket, out.acker));
+            self.late.push_back((ticket, out.reply));
             while self.late.len() > LATE_MAX {
                 self.late.pop_front();
             }

@@ -146,7 +146,14 @@ impl Layout {
         }
     }
 
-    fn consumer_config(&self, lease: Duration) -> pull::Config {
+    /// Every JetStream stream that must be there, those behind buckets included.
+    pub(crate) fn stream_names(&self) -> Vec<String> {
+        let streams = self.stream_configs().into_iter().map(|config| config.name);
+        streams.chain(BUCKETS.iter().map(|name| format!("KV_{}", self.bucket(name)))).collect()
+    }
+
+    /// The consumer as `init` makes it.
+    pub(crate) fn consumer_config(&self, lease: Duration) -> pull::Config {
         pull::Config {
             durable_name: Some(self.consumer.clone()),
             ack_policy: AckPolicy::Explicit,
@@ -174,7 +181,11 @@ impl Layout {
             context.create_or_update_key_value(config).await.map_err(|error| failed(&bucket, &error))?;
             told.push(format!("bucket {bucket}  replicas {}", self.replicas));
         }
-        let consumer = self.consumer_config(lease);
+        let mut consumer = self.consumer_config(lease);
+        // One that was made again by a worker starts elsewhere, and where it starts cannot be changed.
+        if let Ok(known) = context.get_consumer_from_stream::<pull::Config, _, _>(&self.consumer, &self.inbound).await {
+            consumer.deliver_policy = known.cached_info().config.deliver_policy;
+        }
         let made = context.create_consumer_on_stream(consumer, &self.inbound).await;
         made.map_err(|error| failed(&self.consumer, &error))?;
         told.push(format!("consumer {}  on {}  ack wait {} s", self.consumer, self.inbound, lease.as_secs()));

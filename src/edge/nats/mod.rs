@@ -8,23 +8,31 @@
 //! The server must be 2.11 or newer: older ones ignore or lack what is relied on here. `mimamori init` creates streams,
 //! consumer and buckets; everything else only reads them back and compares, so that a worker needs narrow rights.
 
+use crate::edge::nats::connect::{check_version, connect};
+use crate::edge::nats::consume::Looks;
+use crate::edge::nats::faults::Faults;
 use crate::edge::nats::hands::Hands;
 use crate::edge::nats::layout::Layout;
+use crate::edge::nats::pull::Pull;
 use crate::store::{LEASE_DURATION, StoreError};
-use async_nats::jetstream::consumer::{Consumer, pull};
+use async_nats::Client;
+use async_nats::jetstream::consumer::{self, Consumer};
 use async_nats::jetstream::{self, kv};
-use async_nats::{Client, ConnectOptions, Event};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 
+mod connect;
+mod consume;
+pub mod faults;
 mod hands;
 pub mod layout;
 mod letter;
 mod page;
+mod pull;
 mod queue;
 mod records;
 
@@ -33,9 +41,6 @@ pub const SERVER_MIN: (u64, u64) = (2, 11);
 
 /// Time for one request. Longer than an election in a cluster usually takes, so that a leader change is slow and not a failure.
 const REQUEST_MAX: Duration = Duration::from_secs(10);
-
-/// Longest pause between two attempts to reconnect.
-const RECONNECT_MAX: Duration = Duration::from_secs(4);
 
 /// How to reach the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,8 +117,12 @@ pub struct Nats {
     context: jetstream::Context,
     options: Options,
     buckets: Vec<kv::Store>,
-    consumer: Consumer<pull::Config>,
+    consumer: Consumer<consumer::pull::Config>,
     hands: Hands,
+    pull: tokio::sync::Mutex<Pull>,
+    looks: Mutex<Looks>,
+    /// When the inbound stream was made, in nanoseconds.
+    stream_made: i128,
     /// Counts changes of records seen, for `changed`.
     changes: watch::Receiver<u64>,
     seen: AtomicU64,
@@ -126,74 +135,6 @@ impl fmt::Debug for Nats {
     }
 }
 
-/// What the connection went through, for metrics and readiness.
-#[derive(Debug, Default)]
-pub struct Faults {
-    /// Connections lost.
-    pub disconnects: AtomicU64,
-    /// Messages that the client dropped because it was too slow.
-    pub slow: AtomicU64,
-}
-
-/// Connects. Reconnecting is the client's work from then on: for ever, with jitter.
-async fn connect(access: &Access, faults: &Arc<Faults>) -> Result<Client, OpenError> {
-    let file = |path: &PathBuf, why: String| OpenError::File { file: path.display().to_string(), why };
-    let seen = Arc::clone(faults);
-    let mut options = ConnectOptions::new()
-        .name("mimamori")
-        .max_reconnects(None)
-        .request_timeout(Some(REQUEST_MAX))
-        .reconnect_delay_callback(|attempt| {
-            let base = Duration::from_millis(100).saturating_mul(1 << attempt.min(6)).min(RECONNECT_MAX);
-            // Many workers must not come back in the same instant; the clock's low digits are random enough for that.
-            let share = u64::try_from(jiff::Timestamp::now().subsec_nanosecond() % 1000).unwrap_or(0);
-            base + base.mul_f64(f64::from(u32::try_from(share).unwrap_or(0)) / 2000.0)
-        })
-        .event_callback(move |event| {
-            let seen = Arc::clone(&seen);
-            async move {
-                match event {
-                    Event::Disconnected => {
-                        seen.disconnects.fetch_add(1, Ordering::Relaxed);
-                        tracing::warn!("the connection to NATS is lost");
-                    }
-                    Event::SlowConsumer(_) => {
-                        seen.slow.fetch_add(1, Ordering::Relaxed);
-                        tracing::error!("the NATS client dropped messages because this process is too slow");
-                    }
-                    other => tracing::info!(%other, "NATS"),
-                }
-            }
-        });
-    if let Some(path) = &access.credentials {
-        let text = std::fs::read_to_string(path).map_err(|error| file(path, error.to_string()))?;
-        options = options.credentials(&text).map_err(|error| file(path, error.to_string()))?;
-    }
-    if let Some(path) = &access.nkey {
-        let nkey = std::fs::read_to_string(path).map_err(|error| file(path, error.to_string()))?;
-        options = options.nkey(nkey.trim().to_owned());
-    }
-    if let Some(path) = &access.authority {
-        options = options.add_root_certificates(path.clone());
-    }
-    if let Some((certificate, key)) = &access.client {
-        options = options.add_client_certificate(certificate.clone(), key.clone());
-    }
-    if let Some(prefix) = &access.inbox {
-        options = options.custom_inbox_prefix(prefix);
-    }
-    options = options.require_tls(access.tls);
-    let servers: Vec<&str> = access.url.split(',').map(str::trim).collect();
-    options.connect(servers).await.map_err(|error| OpenError::Connect { url: access.url.clone(), why: error.to_string() })
-}
-
-fn check_version(client: &Client) -> Result<(), OpenError> {
-    let found = client.server_info().version;
-    let mut numbers = found.split('.').map(|part| part.parse::<u64>().unwrap_or(0));
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < SERVER_MIN { Err(OpenError::TooOld { found }) } else { Ok(()) }
-}
-
 impl Nats {
     /// Connects, checks the server and everything that `init` made, and changes nothing.
     pub async fn open(access: &Access, options: Options) -> Result<Self, OpenError> {
@@ -204,7 +145,22 @@ impl Nats {
         context.set_timeout(REQUEST_MAX);
         let (buckets, consumer) = options.layout.open(&context, options.lease).await?;
         let changes = records::watch(&client, &options.layout).await?;
-        Ok(Self { hands: Hands::new(options.lease), client, context, options, buckets, consumer, changes, seen: AtomicU64::new(0), faults })
+        let inbound = context.get_stream(&options.layout.inbound).await;
+        let inbound = inbound.map_err(|error| OpenError::Unavailable(error.to_string()))?;
+        Ok(Self {
+            hands: Hands::new(options.lease),
+            pull: tokio::sync::Mutex::new(Pull::new()),
+            looks: Mutex::default(),
+            stream_made: inbound.cached_info().created.unix_timestamp_nanos(),
+            client,
+            context,
+            options,
+            buckets,
+            consumer,
+            changes,
+            seen: AtomicU64::new(0),
+            faults,
+        })
     }
 
     /// Creates what is missing, changes what may be changed, and says what was found or made, one line each.
@@ -225,6 +181,11 @@ impl Nats {
     /// What the connection went through.
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// Bytes that a message may have at most: what the server takes, whoever publishes.
+    pub fn message_bytes(&self) -> usize {
+        self.client.max_payload()
     }
 
     /// Whether there is a connection now.

@@ -7,32 +7,28 @@
 //!
 //! Retries are counted beside the server's count of deliveries, so that what is left is deaths.
 
-use crate::edge::nats::hands::{Fetched, Grip, sequence_of, ticket};
+use crate::edge::nats::faults::Trouble;
+use crate::edge::nats::hands::{Grip, sequence_of};
 use crate::edge::nats::layout::ACCEPTED_AT;
 use crate::edge::nats::{Nats, letter, page, unavailable};
 use crate::model::digest::Digest;
 use crate::model::envelope::{Envelope, Identity, MESSAGE_BYTES_HARD};
 use crate::model::ids::ID_BYTES_MAX;
-use crate::store::{Accepted, DEATHS_BEFORE_SUSPECT, Leased, Queue, QueueState, Settlement, StoreError};
+use crate::store::{Accepted, Leased, Queue, QueueState, Settlement, StoreError};
 use async_nats::jetstream::AckKind;
 use async_nats::jetstream::context::PublishAckFuture;
 use async_nats::jetstream::kv::{self, CreateErrorKind};
 use async_nats::jetstream::message::PublishMessage;
+use async_nats::{RequestErrorKind, Subject};
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::future::join_all;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Room for headers and the server's own words in a payload, in bytes.
 const HEADER_ROOM: usize = 16 << 10;
-
-/// Longest single wait of one pull request: a lost one is only missed for so long.
-const PULL_MAX: Duration = Duration::from_secs(5);
 
 /// Pause while a suspect is out, or waits for the others to come back.
 const CAREFUL_PAUSE: Duration = Duration::from_millis(50);
@@ -42,11 +38,11 @@ const RETRY_DELAY_MAX: Duration = Duration::from_hours(24);
 
 /// What a delivery went through beside being handed out.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
-struct Troubles {
+pub(crate) struct Troubles {
     /// Given back on purpose.
-    retries: u32,
+    pub(crate) retries: u32,
     /// Handed out alone.
-    solo: u32,
+    pub(crate) solo: u32,
 }
 
 /// What becomes of one envelope.
@@ -56,7 +52,7 @@ enum Fate {
 }
 
 impl Nats {
-    fn accepted(&self) -> &kv::Store {
+    pub(crate) fn accepted(&self) -> &kv::Store {
         &self.buckets[ACCEPTED_AT]
     }
 
@@ -119,61 +115,30 @@ impl Nats {
         Ok(Accepted { identity, duplicate: ack.duplicate, variant })
     }
 
+    /// A final acknowledgement, confirmed by the server. A request, because the client's own takes the answer "nobody listens"
+    /// of a deleted consumer for a yes.
+    async fn confirm(&self, reply: &Subject, kind: AckKind) -> Result<(), StoreError> {
+        self.client.request(reply.clone(), kind.into()).await.map(|_| ()).map_err(|error| {
+            if error.kind() == RequestErrorKind::NoResponders {
+                self.faults.note(Trouble::AckLost);
+            }
+            unavailable(error)
+        })
+    }
+
     async fn is_full(&self) -> Result<bool, StoreError> {
         let info = self.consumer.get_info().await.map_err(unavailable)?;
         Ok(info.num_pending + info.num_ack_pending as u64 >= self.options.pending_max)
     }
 
-    async fn troubles(&self, sequence: u64) -> Result<Troubles, StoreError> {
+    pub(crate) async fn troubles(&self, sequence: u64) -> Result<Troubles, StoreError> {
         let found = self.accepted().get(troubles_key(sequence)).await.map_err(unavailable)?;
         Ok(found.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
     }
 
-    async fn note_troubles(&self, sequence: u64, troubles: &Troubles) -> Result<(), StoreError> {
+    pub(crate) async fn note_troubles(&self, sequence: u64, troubles: &Troubles) -> Result<(), StoreError> {
         let bytes = serde_json::to_vec(troubles).map_err(unavailable)?;
         self.accepted().put(troubles_key(sequence), bytes.into()).await.map(|_| ()).map_err(unavailable)
-    }
-
-    /// Fetches what is there; `wait` waits for one message instead.
-    async fn fetch(&self, limit: usize, wait: Option<Duration>) -> Result<(), StoreError> {
-        let mut messages = match wait {
-            None => self.consumer.fetch().max_messages(limit).messages().await.map_err(unavailable)?,
-            Some(longest) => self.consumer.batch().max_messages(1).expires(longest).messages().await.map_err(unavailable)?,
-        };
-        let mut fetched = vec![];
-        while let Some(message) = messages.next().await {
-            match message {
-                Ok(message) => fetched.push(self.receive(message).await?),
-                // A pull that ends early is followed by another one.
-                Err(error) => tracing::warn!(%error, "a pull request ended early"),
-            }
-        }
-        self.hands.take_in(fetched);
-        Ok(())
-    }
-
-    async fn receive(&self, message: async_nats::jetstream::Message) -> Result<Fetched, StoreError> {
-        let (sequence, delivered, published) = {
-            let info = message.info().map_err(unavailable)?;
-            let published = Timestamp::from_nanosecond(info.published.unix_timestamp_nanos()).unwrap_or_default();
-            (info.stream_sequence, u32::try_from(info.delivered).unwrap_or(u32::MAX), published)
-        };
-        let (message, acker) = message.split();
-        let headers = message.headers.unwrap_or_default();
-        let (identity, envelope) = letter::read(&message.subject, &headers, message.payload, sequence, published);
-        // The first delivery cannot have seen any trouble.
-        let troubles = if delivered > 1 { self.troubles(sequence).await? } else { Troubles::default() };
-        let deaths = delivered.saturating_sub(1).saturating_sub(troubles.retries);
-        let suspect = deaths >= DEATHS_BEFORE_SUSPECT;
-        let leased = Leased {
-            ticket: ticket(sequence, delivered),
-            deliveries: delivered,
-            suspect,
-            solo_deliveries: troubles.solo,
-            identity,
-            envelope,
-        };
-        Ok(Fetched { sequence, leased, acker: Arc::new(acker), touched: Instant::now() })
     }
 
     /// Counts, durably and before it is handed out, that a suspect runs alone.
@@ -261,13 +226,17 @@ impl Queue for Nats {
         if limit == 0 {
             return Ok(vec![]);
         }
-        let _turn = self.hands.turn.lock().await;
+        let mut pull = self.pull.lock().await;
+        pull.resume();
+        if longest.is_zero() && !self.hands.is_careful() {
+            self.look(&mut pull, limit).await?;
+        }
         loop {
             self.hands.let_go();
-            self.hands.keep_waiting().await?;
-            if !self.hands.is_careful() || self.hands.out() == 0 {
-                self.fetch(limit, None).await?;
-            }
+            self.hands.keep_waiting(&self.client).await?;
+            // Nothing more is asked for while a suspect is out.
+            let asks = !longest.is_zero() && (!self.hands.is_careful() || self.hands.out() == 0);
+            self.gather(&mut pull, limit, Instant::now(), asks).await?;
             let mut leased = self.hands.hand_out(limit).unwrap_or_default();
             if !leased.is_empty() {
                 self.mark_solo(&mut leased).await?;
@@ -280,8 +249,9 @@ impl Queue for Nats {
             if self.hands.is_careful() {
                 let settled = self.hands.settled.notified();
                 _ = tokio::time::timeout(left.min(CAREFUL_PAUSE), settled).await;
+                pull.restart_clock();
             } else {
-                self.fetch(1, Some(left.min(PULL_MAX))).await?;
+                self.gather(&mut pull, limit, end.min(Instant::now() + self.options.lease / 4), asks).await?;
             }
         }
     }
@@ -290,24 +260,25 @@ impl Queue for Nats {
         let sequence = sequence_of(ticket);
         match (self.hands.grip(ticket), settlement) {
             (Grip::Unknown, _) | (Grip::Late(_), Settlement::Retry(_)) => Ok(()),
-            (Grip::Firm(acker) | Grip::Late(acker), Settlement::Done) => {
-                acker.double_ack().await.map_err(unavailable)?;
+            (Grip::Firm(reply) | Grip::Late(reply), Settlement::Done) => {
+                self.confirm(&reply, AckKind::Ack).await?;
                 self.hands.drop_sequence(sequence);
                 Ok(())
             }
-            (Grip::Firm(acker) | Grip::Late(acker), Settlement::Dead) => {
-                acker.double_ack_with(AckKind::Term).await.map_err(unavailable)?;
+            (Grip::Firm(reply) | Grip::Late(reply), Settlement::Dead) => {
+                self.confirm(&reply, AckKind::Term).await?;
                 self.hands.drop_sequence(sequence);
                 Ok(())
             }
-            (Grip::Firm(acker), Settlement::Retry(delay)) => {
+            (Grip::Firm(reply), Settlement::Retry(delay)) => {
                 let mut troubles = self.troubles(sequence).await?;
                 troubles.retries += 1;
                 // Alone and given back is no death either.
                 troubles.solo = troubles.solo.saturating_sub(1);
                 self.note_troubles(sequence, &troubles).await?;
                 let delay = delay.min(RETRY_DELAY_MAX);
-                acker.ack_with(AckKind::Nak((!delay.is_zero()).then_some(delay))).await.map_err(unavailable)?;
+                let nak = AckKind::Nak((!delay.is_zero()).then_some(delay));
+                self.client.publish(reply, nak.into()).await.map_err(unavailable)?;
                 self.hands.drop_ticket(ticket);
                 Ok(())
             }
@@ -315,7 +286,8 @@ impl Queue for Nats {
     }
 
     async fn state(&self) -> Result<QueueState, StoreError> {
-        let info = self.consumer.get_info().await.map_err(unavailable)?;
+        let info = self.look_at_consumer().await?;
+        self.note_floor(&info).await;
         let pending = info.num_pending + info.num_ack_pending as u64;
         let layout = &self.options.layout;
         let oldest = if pending == 0 {
@@ -326,6 +298,14 @@ impl Queue for Nats {
             rows.first().map(|row| row.at)
         };
         Ok(QueueState { pending, leased: self.hands.out(), oldest })
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.is_whole().await
+    }
+
+    async fn hand_back(&self, all: bool) {
+        self.return_all(all).await;
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::store::{Backend, LEASE, PATIENCE, ids, key, lease_now, line, submit, submit_all, value};
 use crate::support::wait_for;
 use bytes::Bytes;
+use mimamori::edge::nats::faults::Trouble;
 use mimamori::edge::nats::layout::Layout;
 use mimamori::edge::nats::{Access, Nats, OpenError, Options};
 use mimamori::model::envelope::{ContentKind, Source};
@@ -30,22 +31,67 @@ pub(crate) struct NatsServer {
 
 impl NatsServer {
     pub(crate) fn start(version: &'static str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("an address").port();
-        let mut server = Self { child: None, version, port, folder: tempfile::tempdir().expect("folder"), config: None };
+        let mut server = Self { child: None, version, port: free_port(), folder: tempfile::tempdir().expect("folder"), config: None };
         server.launch();
         server
     }
 
     /// One with a configuration; port and data folder are its own.
     pub(crate) fn configured(version: &'static str, config: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("an address").port();
+        Self::on_port(version, config, free_port())
+    }
+
+    fn on_port(version: &'static str, config: &str, port: u16) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let file = folder.path().join("nats-server.conf");
-        let text = config.replace("port: 4222", &format!("port: {port}")).replace("/var/lib/nats", &folder.path().display().to_string());
-        std::fs::write(&file, text).expect("written");
         let mut server = Self { child: None, version, port, folder, config: Some(file) };
+        server.write(config);
         server.launch();
         server
+    }
+
+    /// Three that keep everything three times.
+    pub(crate) fn cluster(version: &'static str) -> Vec<Self> {
+        let routes: Vec<u16> = (0..3).map(|_| free_port()).collect();
+        let all: Vec<String> = routes.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
+        let start = |(n, route): (usize, &u16)| {
+            let config = format!(
+                "server_name: node-{n}\nport: 4222\njetstream {{ store_dir: \"/var/lib/nats\" }}\n\
+                 cluster {{ name: three, listen: \"127.0.0.1:{route}\", routes: [{}] }}\n",
+                all.join(", ")
+            );
+            Self::configured(version, &config)
+        };
+        routes.iter().enumerate().map(start).collect()
+    }
+
+    /// Its name, if its configuration gives one.
+    pub(crate) fn name(&self) -> String {
+        let text = self.config.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+        text.lines().find_map(|line| line.strip_prefix("server_name: ")).unwrap_or_default().to_owned()
+    }
+
+    fn write(&self, config: &str) {
+        let folder = self.folder.path().display().to_string();
+        let text = config.replace("port: 4222", &format!("port: {}", self.port)).replace("/var/lib/nats", &folder);
+        std::fs::write(self.config.as_ref().expect("has a configuration"), text).expect("written");
+    }
+
+    /// Another configuration for the running server.
+    pub(crate) fn reconfigure(&self, config: &str) {
+        self.write(config);
+        self.signal("HUP");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.as_ref().expect("running").id().to_string();
+        assert!(Command::new("kill").arg(format!("-{name}")).arg(id).status().expect("kill runs").success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait(&mut self, longest: Duration) {
+        let mut child = self.child.take().expect("running");
+        wait_for("the server to end", longest, || child.try_wait().expect("a child"));
     }
 
     fn program(&self) -> PathBuf {
@@ -61,9 +107,15 @@ impl NatsServer {
             Some(file) => command.args(["-a", "127.0.0.1", "-c"]).arg(file),
             None => command.args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "-js", "-sd"]).arg(self.folder.path()),
         };
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the server starts");
+        let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).expect("a log");
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().expect("the server starts");
         self.child = Some(child);
-        wait_for("the NATS server", Duration::from_secs(20), || std::net::TcpStream::connect(("127.0.0.1", self.port)).ok());
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(std::time::Instant::now() < end, "the NATS server does not start:\n{}", log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     pub(crate) fn kill(&mut self) {
@@ -82,6 +134,10 @@ impl NatsServer {
     }
 }
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("an address").port()
+}
+
 impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
@@ -93,9 +149,9 @@ fn options() -> Options {
 }
 
 /// JetStream may need a moment after the port is open.
-async fn init(server: &NatsServer, options: &Options) {
+pub(in crate::store) async fn init(access: &Access, options: &Options) {
     let end = std::time::Instant::now() + PATIENCE;
-    while let Err(error) = Nats::init(&server.access(), options).await {
+    while let Err(error) = Nats::init(access, options).await {
         assert!(std::time::Instant::now() < end, "{error}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -107,7 +163,7 @@ async fn open(server: &NatsServer) -> Arc<Nats> {
 
 async fn started(version: &'static str) -> (NatsServer, Arc<Nats>) {
     let server = NatsServer::start(version);
-    init(&server, &options()).await;
+    init(&server.access(), &options()).await;
     let nats = open(&server).await;
     (server, nats)
 }
@@ -145,11 +201,11 @@ async fn an_older_server_and_a_missing_or_changed_layout_are_refused() {
     wait_for("JetStream", PATIENCE, || server.access().url.starts_with("nats").then_some(()));
     let missing = Nats::open(&server.access(), options()).await.expect_err("nothing is there").to_string();
     assert!(missing.contains("CC_INBOUND") && missing.contains("mimamori init"), "{missing}");
-    init(&server, &options()).await;
+    init(&server.access(), &options()).await;
     let other = Options { lease: Duration::from_secs(7), ..options() };
     let changed = Nats::open(&server.access(), other).await.expect_err("the lease differs").to_string();
     assert!(changed.contains("ack_wait"), "{changed}");
-    init(&server, &options()).await;
+    init(&server.access(), &options()).await;
     open(&server).await;
 }
 
@@ -194,19 +250,20 @@ async fn a_killed_server_loses_nothing_and_work_goes_on() {
     while let Err(error) = nats.settle(leased[0].ticket, Settlement::Done).await {
         assert!(error.is_transient() && std::time::Instant::now() < end, "{error}");
     }
-    let mut found = vec![];
+    let mut found = std::collections::BTreeSet::new();
     while found.len() < 2 {
         assert!(std::time::Instant::now() < end, "{found:?}");
         for one in nats.lease(5, Duration::from_secs(1)).await.unwrap_or_default() {
+            // At least once: the lease is shorter than the server was away.
             if one.identity.id.as_str() != "a" {
-                found.push(one.identity.id.to_string());
+                found.insert(one.identity.id.to_string());
             }
             nats.settle(one.ticket, Settlement::Done).await.expect("settled");
         }
     }
-    assert_eq!(found, ["b", "c"]);
+    assert_eq!(Vec::from_iter(found), ["b", "c"]);
     assert_eq!(nats.update(&key(&["a"]), revision, value("2")).await.map(|next| next > revision), Ok(true));
-    assert!(nats.faults().disconnects.load(std::sync::atomic::Ordering::Relaxed) > 0);
+    assert!(nats.faults().count(Trouble::Disconnected) > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -240,7 +297,7 @@ async fn two_workers_share_the_messages_and_each_is_done_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeated_id_is_known_after_the_window_of_the_server() {
     let server = NatsServer::start(NEWEST);
-    init(&server, &options()).await;
+    init(&server.access(), &options()).await;
     // A window of the server so short that only our own memory can know the id.
     let client = async_nats::connect(server.url()).await.expect("connects");
     let context = async_nats::jetstream::new(client);
