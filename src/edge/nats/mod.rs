@@ -40,7 +40,7 @@ mod records;
 pub const SERVER_MIN: (u64, u64) = (2, 11);
 
 /// Time for one request. Longer than an election in a cluster usually takes, so that a leader change is slow and not a failure.
-const REQUEST_MAX: Duration = Duration::from_secs(10);
+const REQUEST_MAX: Duration = Duration::from_secs(5);
 
 /// How to reach the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
