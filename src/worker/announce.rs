@@ -327,6 +327,7 @@ fn attempt_of(outcome: Outcome) -> Attempt {
             let at_least = if slow_down || reason == Reason::MaybeSent { UNSURE_PAUSE } else { Duration::ZERO };
             Attempt::Later { at_least, reason: reason.id().to_owned() }
         }
+        Outcome::Later { wait } => Attempt::Later { at_least: wait, reason: Reason::Busy.id().to_owned() },
         Outcome::RecipientRefused { reason } => Attempt::Refused { reason: reason.id().to_owned() },
         // The channel is broken for everybody: keep trying, loudly, until somebody mends it.
         Outcome::ChannelBroken { reason } => Attempt::Later { at_least: Duration::ZERO, reason: reason.id().to_owned() },
@@ -336,7 +337,7 @@ fn attempt_of(outcome: Outcome) -> Attempt {
 fn label_of(outcome: Outcome) -> AlertOutcome {
     match outcome {
         Outcome::Sent => AlertOutcome::Sent,
-        Outcome::Transient { .. } => AlertOutcome::Transient,
+        Outcome::Transient { .. } | Outcome::Later { .. } => AlertOutcome::Transient,
         Outcome::RecipientRefused { .. } => AlertOutcome::Recipient,
         Outcome::ChannelBroken { .. } => AlertOutcome::Channel,
     }

@@ -86,12 +86,15 @@ async fn answers_are_told_apart() {
     let trap = Server::start("HTTP/1.1 200 OK\r\n\r\n".into());
     let redirect = format!("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:{}/\r\ncontent-length: 0\r\n\r\n", trap.port);
     let busy = |slow_down| Outcome::Transient { reason: Reason::Busy, slow_down };
+    let later = |seconds| Outcome::Later { wait: Duration::from_secs(seconds) };
     let broken = |reason| Outcome::ChannelBroken { reason };
     let rows = [
         ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), Outcome::Sent),
         // The status line is the answer; a body that never ends is left.
         ("HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\nx".to_owned(), Outcome::Sent),
-        ("HTTP/1.1 429 Too Many Requests\r\nretry-after: 30\r\ncontent-length: 0\r\n\r\n".to_owned(), busy(true)),
+        ("HTTP/1.1 429 Too Many Requests\r\nretry-after: 30\r\ncontent-length: 0\r\n\r\n".to_owned(), later(30)),
+        ("HTTP/1.1 503 Unavailable\r\nretry-after: 864000\r\ncontent-length: 0\r\n\r\n".to_owned(), later(15 * 60)),
+        ("HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n".to_owned(), busy(true)),
         ("HTTP/1.1 503 Unavailable\r\ncontent-length: 0\r\n\r\n".to_owned(), busy(true)),
         ("HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n".to_owned(), busy(false)),
         ("HTTP/1.1 401 Who\r\ncontent-length: 0\r\n\r\n".to_owned(), broken(Reason::Authentication)),

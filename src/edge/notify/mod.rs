@@ -5,6 +5,7 @@
 
 use crate::policy::{Recipient, Sender};
 use async_trait::async_trait;
+use std::time::Duration;
 
 pub mod digest;
 pub mod html;
@@ -50,6 +51,11 @@ pub enum Outcome {
         reason: Reason,
         /// The server asked for fewer or later attempts.
         slow_down: bool,
+    },
+    /// Too busy, and the server named the time to wait; already bounded.
+    Later {
+        /// From now.
+        wait: Duration,
     },
     /// This recipient is refused for good; others may be told.
     RecipientRefused {

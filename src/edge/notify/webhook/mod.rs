@@ -129,11 +129,12 @@ impl Notifier for Webhook {
 }
 
 fn outcome(answer: Answer) -> Outcome {
-    match answer.status {
-        200..=299 => Outcome::Sent,
-        429 | 503 => Outcome::Transient { reason: Reason::Busy, slow_down: true },
-        408 | 425 | 500..=599 => Outcome::Transient { reason: Reason::Busy, slow_down: false },
-        401 | 403 => Outcome::ChannelBroken { reason: Reason::Authentication },
+    match (answer.status, answer.wait) {
+        (200..=299, _) => Outcome::Sent,
+        (429 | 503, Some(wait)) => Outcome::Later { wait },
+        (429 | 503, None) => Outcome::Transient { reason: Reason::Busy, slow_down: true },
+        (408 | 425 | 500..=599, _) => Outcome::Transient { reason: Reason::Busy, slow_down: false },
+        (401 | 403, _) => Outcome::ChannelBroken { reason: Reason::Authentication },
         // A redirect would lead where nobody has checked; anything else needs a person, too.
         _ => Outcome::ChannelBroken { reason: Reason::Refused },
     }

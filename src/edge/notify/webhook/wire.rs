@@ -3,11 +3,13 @@
 use crate::edge::notify::webhook::guard::Place;
 use crate::edge::notify::{Outcome, Reason};
 use axum::body::Body;
-use axum::http::{Request, StatusCode, header};
+use axum::http::{Request, header};
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -17,7 +19,13 @@ use tokio_rustls::TlsConnector;
 pub(crate) struct Answer {
     /// HTTP status.
     pub(crate) status: u16,
+    /// How long it asked to be left alone, bounded by [`RETRY_AFTER_MAX`].
+    pub(crate) wait: Option<Duration>,
 }
+
+/// Longest pause that a server may ask for: beyond it a ladder has gone on to other people anyway, and a wrong clock or a hostile
+/// answer must not silence a channel.
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(15);
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +94,47 @@ async fn exchange(
     let request = request.body(Body::from(body)).map_err(|_| Fault::Connection)?;
     let answer = sender.send_request(request).await;
     driver.abort();
-    let status: StatusCode = answer.map_err(|_| Fault::Cut)?.status();
-    Ok(Answer { status: status.as_u16() })
+    let answer = answer.map_err(|_| Fault::Cut)?;
+    let asked = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let wait = asked.and_then(|text| retry_after(text, Timestamp::now()));
+    Ok(Answer { status: answer.status().as_u16(), wait })
+}
+
+/// The value of `Retry-After`, seconds or a date (RFC 9110, 10.2.3); nothing if it is neither. A date that has passed means now.
+fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit are a long time, too.
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+        Duration::try_from(date.duration_since(now)).unwrap_or_default()
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::edge::notify::webhook::wire::{RETRY_AFTER_MAX, retry_after};
+    use jiff::Timestamp;
+    use std::time::Duration;
+
+    #[test]
+    fn the_time_named_is_kept_within_bounds() {
+        let now: Timestamp = "2026-11-24T08:00:00Z".parse().expect("a time");
+        let rows = [
+            ("30", Some(Duration::from_secs(30))),
+            (" 0 ", Some(Duration::ZERO)),
+            ("Tue, 24 Nov 2026 08:01:00 GMT", Some(Duration::from_secs(60))),
+            ("Tue, 24 Nov 2026 07:00:00 GMT", Some(Duration::ZERO)),
+            ("86400", Some(RETRY_AFTER_MAX)),
+            ("99999999999999999999999", Some(RETRY_AFTER_MAX)),
+            ("-1", None),
+            ("soon", None),
+            ("", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(retry_after(text, now), expected, "{text:?}");
+        }
+    }
 }
