@@ -26,6 +26,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub mod backend;
+pub mod durability;
 pub mod lexicons;
 pub mod policy;
 pub mod transport;
@@ -40,9 +41,6 @@ const THREAD_STACK_BYTES: usize = 8 << 20;
 
 /// The time that everything beside the worker has to stop, once the worker has.
 const OTHERS_MAX: Duration = Duration::from_secs(1);
-
-/// Copies below which a dead server may take accepted messages with it: a majority must be left.
-const REPLICAS_SAFE: usize = 3;
 
 /// Files at fault, all of them.
 #[derive(Debug, Default)]
@@ -291,6 +289,7 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
     others.push(tokio::spawn(crate::worker::digests::run(Arc::clone(&worker), stop.clone())));
     let work = tokio::spawn(Arc::clone(&worker).run(stop.clone()));
     announce_start(&settings, &worker.policy(), &servers.app, &servers.ops, &health);
+    durability::tell(&settings, &health).await;
     health.enter(Phase::Running);
     health.working(Component::Store);
     Ok(Running { worker, backend, app_address: servers.app, ops_address: servers.ops, stop, health, work, others, _lock: lock })
@@ -302,11 +301,6 @@ fn announce_start(settings: &Settings, policy: &Policy, app: &std::net::SocketAd
         Kind::Nats => settings.nats.url.clone(),
     };
     tracing::info!(%store, spool = %settings.intake.spool.dir.display(), %app, %ops, "mimamori started");
-    if settings.store.backend == Kind::Nats && settings.nats.replicas < REPLICAS_SAFE {
-        let note = format!("{} copies of accepted messages: they may not survive the loss of a server", settings.nats.replicas);
-        tracing::warn!("{note}");
-        health.note(note);
-    }
     if settings.notify.transport == Transport::Outbox {
         let note = format!("alerts only go to the folder {}: nobody is told", settings.notify.outbox_dir.display());
         tracing::warn!("{note}");

@@ -141,6 +141,8 @@ pub struct NatsSettings {
     pub buckets: String,
     /// Copies of everything.
     pub replicas: usize,
+    /// Monitoring ports of the servers, to learn when they write to their disks; separated by commas.
+    pub monitor_url: Option<String>,
 }
 
 impl Default for NatsSettings {
@@ -160,6 +162,7 @@ impl Default for NatsSettings {
             subjects: "triage".to_owned(),
             buckets: "mimamori".to_owned(),
             replicas: 1,
+            monitor_url: None,
         }
     }
 }

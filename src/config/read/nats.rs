@@ -36,6 +36,7 @@ pub(in crate::config) fn nats(section: &Section<'_>) -> NatsSettings {
         subjects: subjects(section, "subjects").unwrap_or(default.subjects),
         buckets: name("buckets", default.buckets),
         replicas: replicas.unwrap_or(default.replicas),
+        monitor_url: section.filled("monitor_url", None).and_then(|given| monitor(section, given)),
     }
 }
 
@@ -69,6 +70,19 @@ fn url(section: &Section<'_>, given: &Given<String>) -> Option<String> {
         return None;
     }
     Some(given.value.clone())
+}
+
+fn monitor(section: &Section<'_>, given: Given<String>) -> Option<String> {
+    let is_port = |one: &str| {
+        let rest = one.strip_prefix("http://");
+        rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@'))
+    };
+    if given.value.split(',').all(|one| is_port(one.trim())) {
+        return Some(given.value);
+    }
+    let help = "write it as `http://nats1.example.jp:8222, http://nats2.example.jp:8222`";
+    section.reader().error(&given, "config.nats", "`monitor_url` names no monitoring port", "not understood", help);
+    None
 }
 
 /// The beginning of subjects: tokens with dots between them.

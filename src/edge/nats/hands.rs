@@ -1,15 +1,17 @@
 //! What is in this process's hands: messages handed out, and messages fetched that must wait.
 //!
 //! A message that was in the hands of workers that died is suspect and goes alone: nothing else may be out in this process, and
-//! what was fetched beside it waits, with the server told that it is still in work. Plain memory: what dies with the process
-//! comes again from the server.
+//! what was fetched beside it waits. Plain memory: what dies with the process comes again from the server.
+//!
+//! The server waits only a short time for an answer, so that what a dead worker had comes again soon. A living one says again and
+//! again that what it has is in work ([`Hands::progress`]), but not for ever: a message whose work hangs is let go when its lease ends.
 
 use crate::edge::nats::unavailable;
 use crate::store::{Leased, StoreError};
 use async_nats::jetstream::AckKind;
 use async_nats::{Client, Subject};
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -23,6 +25,18 @@ const GRACE: Duration = Duration::from_millis(250);
 /// Handles kept of leases that were lost: whoever still finishes such a message says something true.
 const LATE_MAX: usize = 1_024;
 
+/// Longest time that the server waits for a word before it hands a message out again: that long a message waits whose worker has
+/// died. Longer than the usual election in a cluster, in which no word arrives.
+const ACK_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Words of progress within one wait of the server: two may be lost.
+const WORDS_PER_WAIT: u32 = 3;
+
+/// How long the server waits for a word about a message whose lease is this long.
+pub(crate) fn ack_wait(lease: Duration) -> Duration {
+    lease.min(ACK_WAIT_MAX)
+}
+
 /// A fetched message and how to answer for it.
 pub(crate) struct Fetched {
     pub(crate) sequence: u64,
@@ -35,6 +49,8 @@ pub(crate) struct Fetched {
 struct Out {
     reply: Subject,
     since: Instant,
+    /// When the server last heard of it.
+    touched: Instant,
     alone: bool,
 }
 
@@ -122,7 +138,7 @@ impl Hands {
             };
             let now = Instant::now();
             let hand = |one: Fetched| {
-                let out = Out { reply: one.reply, since: now, alone: one.leased.suspect };
+                let out = Out { reply: one.reply, since: now, touched: one.touched, alone: one.leased.suspect };
                 state.out.insert(one.leased.ticket, out);
                 one.leased
             };
@@ -130,14 +146,18 @@ impl Hands {
         })
     }
 
-    /// Tells the server that what waits is in work, often enough that no lease runs out here.
-    pub(crate) async fn keep_waiting(&self, client: &Client) -> Result<(), StoreError> {
-        let due = self.lease / 3;
+    /// Tells the server that what waits, and what is out and still has its lease, is in work.
+    async fn progress(&self, client: &Client) -> Result<(), StoreError> {
+        let wait = ack_wait(self.lease);
+        let due = wait / WORDS_PER_WAIT;
         let old: Vec<Subject> = self.with(|state| {
-            let old = state.waiting.iter_mut().filter(|one| one.touched.elapsed() > due);
-            old.map(|one| {
-                one.touched = Instant::now();
-                one.reply.clone()
+            let waiting = state.waiting.iter_mut().map(|one| (&one.reply, &mut one.touched));
+            let out = state.out.values_mut().filter(|out| out.since.elapsed() + wait <= self.lease);
+            let out = out.map(|out| (&out.reply, &mut out.touched));
+            let old = waiting.chain(out).filter(|(_, touched)| touched.elapsed() > due);
+            old.map(|(reply, touched)| {
+                *touched = Instant::now();
+                reply.clone()
             })
             .collect()
         });
@@ -145,6 +165,21 @@ impl Hands {
             client.publish(reply, AckKind::Progress.into()).await.map_err(unavailable)?;
         }
         Ok(())
+    }
+
+    /// Keeps telling until the hands are gone. Beside the loop that fetches: that one may be waiting for room.
+    pub(crate) fn keep_telling(self: &Arc<Self>, client: Client) {
+        let hands = Arc::downgrade(self);
+        let pause = ack_wait(self.lease) / WORDS_PER_WAIT / 2;
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(pause).await;
+                let Some(hands) = hands.upgrade() else { return };
+                if let Err(error) = hands.progress(&client).await {
+                    tracing::warn!(%error, "the server cannot be told that messages are in work");
+                }
+            }
+        });
     }
 
     /// Whether something suspect waits or is out: then nothing more should be fetched.

@@ -1,6 +1,7 @@
 //! Names and settings of streams, buckets and the consumer: made by `init`, compared by everybody else.
 
 use crate::edge::nats::OpenError;
+use crate::edge::nats::hands::ack_wait;
 use crate::store::{Bucket, Stream, VALUE_BYTES_MAX};
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
@@ -16,6 +17,9 @@ const DELIVERIES_MAX: i64 = 1_000;
 
 /// Room for the headers that the server counts with a value.
 const HEADER_BYTES: usize = 4 << 10;
+
+/// Room in a payload beside an inbound message, in bytes: whatever we write about it later must fit with it.
+const INBOUND_ROOM: usize = 16 << 10;
 
 /// Messages out at all workers together, delayed ones included: a burst of retries must not stop the others.
 const OUT_MAX: i64 = 20_000;
@@ -51,6 +55,11 @@ impl Default for Layout {
             replicas: 1,
         }
     }
+}
+
+/// Bytes that a message of the inbound stream may have, headers included, on a server that takes payloads of `max_payload`.
+pub(crate) const fn inbound_bytes(max_payload: usize) -> usize {
+    max_payload.saturating_sub(INBOUND_ROOM)
 }
 
 /// The memory of accepted ids and of troubled deliveries, beside the buckets of records.
@@ -111,7 +120,7 @@ impl Layout {
         format!("{}_{name}", self.buckets)
     }
 
-    fn stream_configs(&self) -> Vec<Config> {
+    fn stream_configs(&self, max_payload: usize) -> Vec<Config> {
         let config = |name: String, subjects: Vec<String>| Config {
             name,
             subjects,
@@ -126,7 +135,10 @@ impl Layout {
         };
         let below = |stream: Stream| format!("{}.>", self.subject(stream));
         vec![
-            config(self.inbound.clone(), vec![format!("{}.>", self.inbound_prefix)]),
+            Config {
+                max_message_size: i32::try_from(inbound_bytes(max_payload)).unwrap_or(i32::MAX),
+                ..config(self.inbound.clone(), vec![format!("{}.>", self.inbound_prefix)])
+            },
             config(self.stream(Stream::Verdict), vec![below(Stream::Verdict), below(Stream::Decision)]),
             config(self.stream(Stream::Dead), vec![below(Stream::Dead)]),
             config(self.stream(Stream::Evidence), vec![below(Stream::Evidence)]),
@@ -148,7 +160,7 @@ impl Layout {
 
     /// Every JetStream stream that must be there, those behind buckets included.
     pub(crate) fn stream_names(&self) -> Vec<String> {
-        let streams = self.stream_configs().into_iter().map(|config| config.name);
+        let streams = self.stream_configs(0).into_iter().map(|config| config.name);
         streams.chain(BUCKETS.iter().map(|name| format!("KV_{}", self.bucket(name)))).collect()
     }
 
@@ -157,7 +169,7 @@ impl Layout {
         pull::Config {
             durable_name: Some(self.consumer.clone()),
             ack_policy: AckPolicy::Explicit,
-            ack_wait: lease,
+            ack_wait: ack_wait(lease),
             max_deliver: DELIVERIES_MAX,
             max_ack_pending: OUT_MAX,
             // A durable with a threshold is deleted when nobody asks for a while, and its position with it.
@@ -170,7 +182,7 @@ impl Layout {
     pub(crate) async fn create(&self, context: &Context, lease: Duration) -> Result<Vec<String>, OpenError> {
         let failed = |what: &str, error: &dyn std::fmt::Display| OpenError::Layout(format!("{what} cannot be created: {error}"));
         let mut told = vec![];
-        for config in self.stream_configs() {
+        for config in self.stream_configs(context.client().max_payload()) {
             let name = config.name.clone();
             let info = context.create_or_update_stream(config).await.map_err(|error| failed(&name, &error))?;
             told.push(format!("stream {name}  {}  replicas {}", info.config.subjects.join(" "), info.config.num_replicas));
@@ -188,14 +200,14 @@ impl Layout {
         }
         let made = context.create_consumer_on_stream(consumer, &self.inbound).await;
         made.map_err(|error| failed(&self.consumer, &error))?;
-        told.push(format!("consumer {}  on {}  ack wait {} s", self.consumer, self.inbound, lease.as_secs()));
+        told.push(format!("consumer {}  on {}  ack wait {} s", self.consumer, self.inbound, ack_wait(lease).as_secs()));
         Ok(told)
     }
 
     /// Removes everything.
     pub(crate) async fn remove(&self, context: &Context) -> Result<(), OpenError> {
         let failed = |error: &dyn std::fmt::Display| OpenError::Unavailable(error.to_string());
-        for config in self.stream_configs() {
+        for config in self.stream_configs(0) {
             context.delete_stream(&config.name).await.map_err(|error| failed(&error))?;
         }
         for name in BUCKETS {
@@ -206,7 +218,7 @@ impl Layout {
 
     /// Reads everything back and compares; changes nothing.
     pub(crate) async fn open(&self, context: &Context, lease: Duration) -> Result<(Vec<kv::Store>, Consumer<pull::Config>), OpenError> {
-        for wanted in self.stream_configs() {
+        for wanted in self.stream_configs(context.client().max_payload()) {
             let missing = |error| OpenError::Layout(format!("stream {} cannot be used: {error}", wanted.name));
             let stream = context.get_stream(&wanted.name).await.map_err(missing)?;
             let found = &stream.cached_info().config;
@@ -217,6 +229,10 @@ impl Layout {
             differs(&wanted.name, "allow_direct", &wanted.allow_direct, &found.allow_direct)?;
             differs(&wanted.name, "replicas", &wanted.num_replicas, &found.num_replicas)?;
             differs(&wanted.name, "max_age", &Duration::ZERO, &found.max_age)?;
+            // Nothing wanted is no limit, which the server writes as -1.
+            if wanted.max_message_size > 0 {
+                differs(&wanted.name, "max_msg_size", &wanted.max_message_size, &found.max_message_size)?;
+            }
         }
         let mut buckets = vec![];
         for name in BUCKETS {
@@ -235,7 +251,7 @@ impl Layout {
             .map_err(|error| OpenError::Layout(format!("consumer {} cannot be used: {error}", self.consumer)))?;
         let found = &consumer.cached_info().config;
         differs(&self.consumer, "ack_policy", &AckPolicy::Explicit, &found.ack_policy)?;
-        differs(&self.consumer, "ack_wait", &lease, &found.ack_wait)?;
+        differs(&self.consumer, "ack_wait", &ack_wait(lease), &found.ack_wait)?;
         differs(&self.consumer, "max_deliver", &DELIVERIES_MAX, &found.max_deliver)?;
         differs(&self.consumer, "max_ack_pending", &OUT_MAX, &found.max_ack_pending)?;
         differs(&self.consumer, "inactive_threshold", &Duration::ZERO, &found.inactive_threshold)?;

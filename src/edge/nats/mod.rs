@@ -27,6 +27,7 @@ use tokio::sync::watch;
 
 mod connect;
 mod consume;
+pub mod durable;
 pub mod faults;
 mod hands;
 pub mod layout;
@@ -118,7 +119,7 @@ pub struct Nats {
     options: Options,
     buckets: Vec<kv::Store>,
     consumer: Consumer<consumer::pull::Config>,
-    hands: Hands,
+    hands: Arc<Hands>,
     pull: tokio::sync::Mutex<Pull>,
     looks: Mutex<Looks>,
     /// When the inbound stream was made, in nanoseconds.
@@ -147,8 +148,10 @@ impl Nats {
         let changes = records::watch(&client, &options.layout).await?;
         let inbound = context.get_stream(&options.layout.inbound).await;
         let inbound = inbound.map_err(|error| OpenError::Unavailable(error.to_string()))?;
+        let hands = Arc::new(Hands::new(options.lease));
+        hands.keep_telling(client.clone());
         Ok(Self {
-            hands: Hands::new(options.lease),
+            hands,
             pull: tokio::sync::Mutex::new(Pull::new()),
             looks: Mutex::default(),
             stream_made: inbound.cached_info().created.unix_timestamp_nanos(),

@@ -9,7 +9,7 @@
 
 use crate::edge::nats::faults::Trouble;
 use crate::edge::nats::hands::{Grip, sequence_of};
-use crate::edge::nats::layout::ACCEPTED_AT;
+use crate::edge::nats::layout::{ACCEPTED_AT, inbound_bytes};
 use crate::edge::nats::{Nats, letter, page, unavailable};
 use crate::model::digest::Digest;
 use crate::model::envelope::{Envelope, Identity, MESSAGE_BYTES_HARD};
@@ -27,8 +27,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Room for headers and the server's own words in a payload, in bytes.
-const HEADER_ROOM: usize = 16 << 10;
+/// Room for our own headers beside a message, in bytes: an id, a source, two times.
+const LETTER_ROOM: usize = 4 << 10;
 
 /// Pause while a suspect is out, or waits for the others to come back.
 const CAREFUL_PAUSE: Duration = Duration::from_millis(50);
@@ -69,7 +69,7 @@ impl Nats {
     }
 
     fn limit(&self) -> usize {
-        self.client.max_payload().saturating_sub(HEADER_ROOM).min(MESSAGE_BYTES_HARD)
+        inbound_bytes(self.client.max_payload()).saturating_sub(LETTER_ROOM).min(MESSAGE_BYTES_HARD)
     }
 
     fn check(&self, envelope: &Envelope) -> Result<(), StoreError> {
@@ -233,7 +233,6 @@ impl Queue for Nats {
         }
         loop {
             self.hands.let_go();
-            self.hands.keep_waiting(&self.client).await?;
             // Nothing more is asked for while a suspect is out.
             let asks = !longest.is_zero() && (!self.hands.is_careful() || self.hands.out() == 0);
             self.gather(&mut pull, limit, Instant::now(), asks).await?;

@@ -134,7 +134,7 @@ impl NatsServer {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("an address").port()
 }
 

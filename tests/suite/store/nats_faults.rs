@@ -1,7 +1,8 @@
 //! Consumption on real servers that misbehave: consumer deleted, bucket deleted, rights withdrawn, lame duck, server away, leader stopped.
 
-use crate::store::nats::{NEWEST, NatsServer, init};
+use crate::store::nats::{NEWEST, NatsServer, free_port, init};
 use crate::store::{line, value};
+use mimamori::edge::nats::durable::{self, Sync};
 use mimamori::edge::nats::faults::Trouble;
 use mimamori::edge::nats::layout::Layout;
 use mimamori::edge::nats::{Access, Nats, Options};
@@ -161,6 +162,49 @@ async fn a_deleted_consumer_comes_back_where_it_was() {
     // What stands there is good for `init`, and for who opens it.
     init(&server.access(), &options(1)).await;
     open(&server.access(), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_living_worker_keeps_what_it_has_and_a_dead_one_gives_it_back_soon() {
+    let server = NatsServer::start(NEWEST);
+    let patient = Options { lease: Duration::from_secs(40), ..Options::default() };
+    init(&server.access(), &patient).await;
+    let slow = Nats::open(&server.access(), patient.clone()).await.expect("opens");
+    let other = Nats::open(&server.access(), patient).await.expect("opens");
+    assert!(slow.submit(vec![line(Some("m"), "m")]).await[0].is_ok());
+    assert_eq!(slow.lease(1, Duration::from_secs(5)).await.expect("leased").len(), 1);
+    // Longer than the server waits without a word.
+    assert!(other.lease(1, Duration::from_secs(13)).await.expect("an answer").is_empty(), "taken from a living worker");
+    let died = Instant::now();
+    drop(slow);
+    let again = other.lease(1, Duration::from_secs(20)).await.expect("leased");
+    assert_eq!(again.first().map(|one| one.deliveries), Some(2));
+    assert!(died.elapsed() < Duration::from_secs(14), "{:?}", died.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_inbound_stream_takes_no_more_than_can_be_kept() {
+    let (server, _nats, _) = started().await;
+    let context = other_client(&server).await;
+    let room = 16 << 10;
+    let limit = context.client().max_payload() - room;
+    let publish = |bytes: usize| {
+        let context = &context;
+        async move { context.publish("cc.inbound.chat.default.default", vec![b'x'; bytes].into()).await.expect("sent").await }
+    };
+    assert!(publish(limit).await.is_ok());
+    assert!(publish(limit + 1).await.is_err(), "it could not be kept whole as a dead letter");
+}
+
+#[tokio::test]
+async fn when_a_server_writes_to_its_disk_is_learned_from_its_monitoring() {
+    assert!(durable::ask(&format!("http://127.0.0.1:{}", free_port())).await.is_err());
+    for (setting, expected) in [("sync_interval: always", Sync::Always), ("sync_interval: 30s", Sync::Every(Duration::from_secs(30)))] {
+        let port = free_port();
+        let config = format!("port: 4222\nhttp: \"127.0.0.1:{port}\"\njetstream {{ store_dir: \"/var/lib/nats\", {setting} }}\n");
+        let _server = NatsServer::configured(NEWEST, &config);
+        assert_eq!(durable::ask(&format!("http://127.0.0.1:{port}")).await, Ok(expected));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
