@@ -113,11 +113,11 @@ fn a_closed_pipe_is_no_failure() {
 #[test]
 fn texts_at_fault_start_nothing() {
     let site = Site::new("[notify]\ntexts = \"texts.toml\"\n[notify.outbox]\ndir = \"outbox\"\n");
-    let missing = site.run(&["config", "check"]);
+    let missing = site.run(&["case", "list"]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(stderr(&missing).contains("texts.file") && stderr(&missing).contains("texts.toml"), "{}", stderr(&missing));
     fs::write(site.path("texts.toml"), "[subject]\ncare = \"{step}{case} {deadine} {excerpt}\"\n[heding]\n").expect("written");
-    for verb in [&["config", "check"][..], &["run"]] {
+    for verb in [&["case", "list"][..], &["run"]] {
         let output = site.run(verb);
         let told = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{told}");

@@ -61,11 +61,12 @@ fn shown(block: &Block, body: &mut String) {
             escape(&block.title)
         );
     }
-    let margin = if block.title.is_empty() { "14px 0 2px" } else { "2px 0" };
+    // What wraps on a phone hangs below its own beginning, so that lines can be told apart at a glance.
+    let margin = if block.title.is_empty() { "14px 0 2px 1em" } else { "2px 0 2px 1em" };
     for line in &block.lines {
-        _ = write!(body, "<div style=\"margin:{margin};overflow-wrap:anywhere\">{}</div>", escape(line));
+        _ = write!(body, "<div style=\"margin:{margin};text-indent:-1em;overflow-wrap:anywhere\">{}</div>", escape(line));
     }
     for note in &block.notes {
-        _ = write!(body, "<div style=\"margin:4px 0;font-size:12px;color:#78909c;overflow-wrap:anywhere\">{}</div>", escape(note));
+        _ = write!(body, "<div style=\"margin:4px 0;font-size:12px;color:#546e7a;overflow-wrap:anywhere\">{}</div>", escape(note));
     }
 }

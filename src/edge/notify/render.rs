@@ -187,18 +187,18 @@ impl Alert<'_> {
         moment(self.texts, Text::FormatDate, at, &self.policy.time_zone)
     }
 
-    /// The colour of the badge: one glance tells how grave.
+    /// The colour of the badge: one glance tells how grave. All of them carry white letters at 4.5:1 or more (WCAG 2.2, 1.4.3).
     fn badge(&self) -> (&'static str, String) {
         let (colour, text) = match self.intent.track {
             Track::Care => ("#1b5e20", Text::BadgeCare),
-            Track::Safety => ("#e65100", Text::BadgeSafety),
+            Track::Safety => ("#bf360c", Text::BadgeSafety),
             Track::Consult => ("#4527a0", Text::BadgeConsult),
             Track::Unchecked => ("#455a64", Text::BadgeUnchecked),
             Track::Harassment => {
                 let colour = match self.intent.level {
                     Level::Emergency => "#b71c1c",
-                    Level::Severe => "#d84315",
-                    _ => "#f57f17",
+                    Level::Severe => "#c43e00",
+                    _ => "#995700",
                 };
                 (colour, Text::BadgeHarassment)
             }
