@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::model::ids::{QueueName, Tenant};
 use crate::policy::people::ChannelKind;
 use crate::policy::{Channel, Policy};
+use crate::wording::Texts;
 use crate::worker::desk::Desk;
 use crate::worker::{AlertListener, Engines, Parts, Worker};
 use anyhow::{Context, Result, anyhow};
@@ -29,6 +30,7 @@ pub mod backend;
 pub mod durability;
 pub mod lexicons;
 pub mod policy;
+pub mod texts;
 pub mod transport;
 pub mod watch;
 
@@ -59,6 +61,8 @@ pub struct Prepared {
     pub secrets: Secrets,
     /// Who is told.
     pub policy: Arc<Policy>,
+    /// The words of alerts.
+    pub texts: Arc<Texts>,
     /// What works, but probably not as meant.
     pub warnings: Vec<Diagnostic>,
 }
@@ -127,9 +131,15 @@ fn read(config: Option<&Path>) -> (Option<Prepared>, Faults) {
     let mut faults = Faults { diagnostics: loaded.diagnostics, sources: loaded.sources };
     let Some(settings) = loaded.settings else { return (None, faults) };
     let policy = policy::read_configured(&settings, &mut faults);
-    let sound = policy.filter(|_| !has_errors(&faults));
-    let prepared =
-        sound.map(|policy| Prepared { settings, secrets: loaded.secrets, policy: Arc::new(policy), warnings: faults.diagnostics.clone() });
+    let texts = texts::read_configured(&settings.notify, &mut faults);
+    let sound = policy.zip(texts).filter(|_| !has_errors(&faults));
+    let prepared = sound.map(|(policy, texts)| Prepared {
+        settings,
+        secrets: loaded.secrets,
+        policy: Arc::new(policy),
+        texts: Arc::new(texts),
+        warnings: faults.diagnostics.clone(),
+    });
     (prepared, faults)
 }
 
@@ -240,13 +250,13 @@ impl Running {
 
 /// Starts everything: store, worker, servers, spool.
 pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: CancellationToken) -> Result<Running> {
-    let Loaded { prepared: Prepared { settings, secrets, policy, .. }, profiles } = loaded;
+    let Loaded { prepared: Prepared { settings, secrets, policy, texts, .. }, profiles } = loaded;
     let backend = open_backend(&settings).await.map_err(|why| anyhow!(why))?;
     let lock = backend.lock().await?;
     let metrics = Arc::new(Metrics::new());
     metrics.lexicons(&profiles.digests());
     let health = Arc::new(Health::new());
-    let (channel, notifier) = transport::notifier(&settings.notify, &secrets, &policy)?;
+    let (channel, notifier) = transport::notifier(&settings.notify, &secrets, &policy, &texts)?;
     let desk = Arc::new(Desk::new(Arc::clone(&backend.store), Arc::clone(&policy)));
     desk.apply_leavers(&policy).await.context("cannot read who left")?;
     let ways = Ways { base_url: settings.ack.base_url.clone(), reply_address: settings.ack.reply_address.clone() };
@@ -256,6 +266,7 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
         engines: profiles,
         desk: Arc::clone(&desk),
         ways,
+        texts,
         decode: settings.intake.decode.clone(),
         ledger: settings.ledger,
         channel,

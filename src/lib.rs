@@ -13,7 +13,7 @@
 //! | floor | modules | may not |
 //! |---|---|---|
 //! | words | [`model`], [`diag`], [`sheet`], [`store`] (traits) | know what the words are used for |
-//! | pure | [`decode`], [`engine`], [`conversation`], [`policy`], [`case`], [`eval`] | touch disk, network, clock, environment |
+//! | pure | [`decode`], [`engine`], [`conversation`], [`policy`], [`case`], [`eval`], [`wording`] | touch disk, network, clock, environment |
 //! | settings | [`config`] | start anything |
 //! | edges | [`edge`]: embedded store, NATS JetStream, evidence, HTTP, folder, notifiers, metrics | mention each other |
 //! | roof | [`worker`], [`app`], [`cli`] | be mentioned from below |
@@ -77,4 +77,5 @@ pub mod model;
 pub mod policy;
 pub mod sheet;
 pub mod store;
+pub mod wording;
 pub mod worker;

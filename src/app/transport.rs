@@ -10,11 +10,13 @@ use crate::edge::notify::switchboard::Switchboard;
 use crate::edge::notify::webhook::{Shape, Target, Webhook};
 use crate::policy::Policy;
 use crate::policy::people::ChannelKind;
+use crate::wording::Texts;
+use crate::wording::text::Text;
 use anyhow::{Context, Result, anyhow};
 use std::sync::Arc;
 
 /// Builds the way out for every channel of the policy; connects to nothing. Without a mail relay everything goes to the folder.
-pub fn notifier(settings: &NotifySettings, secrets: &Secrets, policy: &Policy) -> Result<(AlertChannel, Arc<dyn Notifier>)> {
+pub fn notifier(settings: &NotifySettings, secrets: &Secrets, policy: &Policy, texts: &Texts) -> Result<(AlertChannel, Arc<dyn Notifier>)> {
     let mut board = Switchboard::default();
     if settings.transport == Transport::Outbox {
         let folder = settings.outbox_dir.clone();
@@ -37,7 +39,8 @@ pub fn notifier(settings: &NotifySettings, secrets: &Secrets, policy: &Policy) -
                     ChannelKind::Mail | ChannelKind::Webhook => Shape::Plain,
                 };
                 let (url, secret) = (url.reveal().to_owned(), key.as_ref().map(|key| key.reveal().to_owned()));
-                let target = Target { url, secret, private_hosts: row.private_hosts.clone(), shape };
+                let button = texts.plain(Text::TakeLink);
+                let target = Target { url, secret, private_hosts: row.private_hosts.clone(), shape, button };
                 let webhook = Webhook::new(&target).with_context(|| format!("channel `{}` cannot be used", channel.id))?;
                 board.connect(&channel.id, Arc::new(webhook));
             }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub mod ascent;
+pub mod countdown;
 pub mod hold;
 pub mod intents;
 pub mod people;

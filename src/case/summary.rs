@@ -69,6 +69,79 @@ pub struct Reason {
     pub excerpt: String,
 }
 
+/// Where a reason comes from. Records hold the Japanese name, so that a reason can be read without this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The subject.
+    Subject,
+    /// The text.
+    Text,
+    /// The sender's name.
+    FromName,
+    /// The name of an attachment.
+    AttachmentName,
+    /// What a mail program does not show.
+    Hidden,
+    /// The messages before.
+    Course,
+    /// The same text from many.
+    Crowd,
+    /// An operator; the kind follows.
+    Operator,
+    /// A drill.
+    Drill,
+}
+
+impl Origin {
+    /// Every place.
+    pub const ALL: [Self; 9] = [
+        Self::Subject,
+        Self::Text,
+        Self::FromName,
+        Self::AttachmentName,
+        Self::Hidden,
+        Self::Course,
+        Self::Crowd,
+        Self::Operator,
+        Self::Drill,
+    ];
+
+    /// The id used in files of texts.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Text => "text",
+            Self::FromName => "from_name",
+            Self::AttachmentName => "attachment_name",
+            Self::Hidden => "hidden",
+            Self::Course => "course",
+            Self::Crowd => "crowd",
+            Self::Operator => "operator",
+            Self::Drill => "drill",
+        }
+    }
+
+    /// The Japanese name, as records hold it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Subject => "件名",
+            Self::Text => "本文",
+            Self::FromName => "差出人名",
+            Self::AttachmentName => "添付ファイル名",
+            Self::Hidden => "表示されない部分",
+            Self::Course => "会話の経過",
+            Self::Crowd => "同文多数(炎上・電凸の疑い)",
+            Self::Operator => "担当者の申出",
+            Self::Drill => "訓練",
+        }
+    }
+
+    /// The place that a record names, and what it adds.
+    pub fn read(recorded: &str) -> Option<(Self, &str)> {
+        Self::ALL.iter().find_map(|place| recorded.strip_prefix(place.name()).map(|rest| (*place, rest)))
+    }
+}
+
 /// Makes a summary; `with_words` keeps the customer's own words (care only).
 pub fn summarise(message: &Message, verdict: &Verdict, hints: Hints, with_words: bool) -> Summary {
     let full = with_words.then(|| words(message)).flatten();
@@ -156,19 +229,19 @@ fn reason(message: &Message, verdict: &Verdict, stretch: &Stretch<'_>) -> Reason
         }
     }
     if let Some((field, start, end)) = stretch.place {
-        reason.place = (field != FieldName::Text).then(|| place(field).to_owned());
+        reason.place = (field != FieldName::Text).then(|| place(field).name().to_owned());
         reason.excerpt = excerpt(message, verdict, field, start, end);
     }
     reason
 }
 
-fn place(field: FieldName) -> &'static str {
+fn place(field: FieldName) -> Origin {
     match field {
-        FieldName::Subject => "件名",
-        FieldName::Text => "本文",
-        FieldName::FromName => "差出人名",
-        FieldName::AttachmentName(_) => "添付ファイル名",
-        FieldName::Hidden => "表示されない部分",
+        FieldName::Subject => Origin::Subject,
+        FieldName::Text => Origin::Text,
+        FieldName::FromName => Origin::FromName,
+        FieldName::AttachmentName(_) => Origin::AttachmentName,
+        FieldName::Hidden => Origin::Hidden,
     }
 }
 

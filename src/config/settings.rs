@@ -9,6 +9,7 @@ use crate::decode::settings::DecodeSettings;
 use crate::diag::{Diagnostic, SourceText};
 use crate::model::envelope::MESSAGE_BYTES_DEFAULT;
 use crate::model::ids::{QueueName, Tenant};
+use crate::wording::Language;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -307,6 +308,10 @@ pub struct NotifySettings {
     pub outbox_dir: PathBuf,
     /// Mail relay; there if `transport` is [`Transport::Smtp`].
     pub smtp: Option<SmtpSettings>,
+    /// The language of headings and labels.
+    pub language: Language,
+    /// A file with the company's own words; `None` for the built-in ones.
+    pub texts: Option<PathBuf>,
     /// `[[notify.channel]]`: how channels of the policy other than mail are reached.
     pub channels: Vec<ChannelSettings>,
 }
@@ -326,7 +331,14 @@ pub struct ChannelSettings {
 
 impl Default for NotifySettings {
     fn default() -> Self {
-        Self { transport: Transport::default(), outbox_dir: "var/outbox".into(), smtp: None, channels: vec![] }
+        Self {
+            transport: Transport::default(),
+            outbox_dir: "var/outbox".into(),
+            smtp: None,
+            language: Language::default(),
+            texts: None,
+            channels: vec![],
+        }
     }
 }
 

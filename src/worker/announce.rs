@@ -250,7 +250,8 @@ impl Worker {
         let begun: Option<(CaseRecord, Intent)> = self.desk.change_case(key, hand_over).await?;
         let Some((case, intent)) = begun else { return Ok(()) };
         let token = self.token(&case, &intent).await;
-        let outgoing = render(&case, &intent, &self.policy(), &self.ways.answers(token.as_deref()));
+        let answers = self.ways.answers(token.as_deref());
+        let outgoing = render(&case, &intent, &self.policy(), &self.texts, &answers, Timestamp::now());
         let outcome = self.notifier.send(&outgoing).await;
         self.metrics.alert(self.label(&intent.to.channel), label_of(outcome));
         self.metrics.alert_delay(Duration::try_from(Timestamp::now().duration_since(intent.due_at)).unwrap_or_default());

@@ -4,7 +4,7 @@
 //! Counts senders by hash, never keeps the text. What may concern a life is never put together. Cost: one small record per
 //! flagged text; once a campaign is known and its list is full, nothing is written.
 
-use crate::case::summary::Reason;
+use crate::case::summary::{Origin, Reason};
 use crate::model::digest::Digest;
 use crate::model::message::{FieldName, Message};
 use crate::model::severity::Level;
@@ -58,7 +58,7 @@ impl Campaign {
             lanes: vec![],
             level,
             entries: vec![],
-            place: Some("同文多数(炎上・電凸の疑い)".to_owned()),
+            place: Some(Origin::Crowd.name().to_owned()),
             excerpt: format!("同じ文面が{}以上の送信元から届いています", self.senders),
         }
     }

@@ -7,6 +7,7 @@
 use crate::case::{CaseRecord, CaseState, Happening};
 use crate::edge::notify::Outcome;
 use crate::edge::notify::digest::{List, render};
+use crate::edge::notify::render::moment;
 use crate::model::digest::Digest as Hash;
 use crate::model::severity::Level;
 use crate::model::verdict::Verdict;
@@ -15,6 +16,9 @@ use crate::policy::route::Facts;
 use crate::policy::{Policy, Recipient, Track};
 use crate::store::record::{Change, Versioned};
 use crate::store::{Bucket, Key, StoreError, Stream};
+use crate::wording::Texts;
+use crate::wording::hole::Hole;
+use crate::wording::text::Text;
 use crate::worker::Worker;
 use crate::worker::enroll::read_cases;
 use jiff::{SignedDuration, Timestamp};
@@ -88,7 +92,7 @@ impl Worker {
             if state.reached.contains(&(to.person.clone(), to.channel.clone())) {
                 continue;
             }
-            match self.notifier.send(&render(digest, &to, &lists, slot, policy)).await {
+            match self.notifier.send(&render(digest, &to, &lists, slot, policy, &self.texts)).await {
                 Outcome::Sent => self.note_digest(digest, slot, Some(&to), false).await?,
                 outcome => missing.push((to, outcome)),
             }
@@ -140,7 +144,9 @@ impl Worker {
     }
 
     async fn lists(&self, digest: &Digest, policy: &Policy, state: &State) -> Result<Vec<List>, StoreError> {
-        let shown = |at: Timestamp| jiff::ZonedDateTime::new(at, policy.time_zone.clone()).strftime("%-m/%-d %H:%M").to_string();
+        let texts = &*self.texts;
+        let shown = |at: Timestamp| moment(texts, Text::FormatShort, at, &policy.time_zone);
+        let line = |case: &CaseRecord| line(case, texts, &shown);
         let mut cases = read_cases(&*self.store).await?;
         cases.retain(|case| case.occasion.is_real() && !case.state.is_closed());
         cases.sort_by_key(|case| (case.tracks.first().copied(), std::cmp::Reverse(case.level), case.opened_at));
@@ -149,13 +155,13 @@ impl Worker {
             match section {
                 Section::Open => {
                     let is_open = |case: &&CaseRecord| case.state == CaseState::Open && !is_observed(case);
-                    lists.push(list("未受領", cases.iter().filter(is_open).map(|case| line(case, &shown))));
+                    lists.push(list(texts.plain(Text::DigestOpen), cases.iter().filter(is_open).map(line)));
                     let is_taken = |case: &&CaseRecord| matches!(case.state, CaseState::Acknowledged { .. });
-                    lists.push(list("対応中", cases.iter().filter(is_taken).map(|case| line(case, &shown))));
+                    lists.push(list(texts.plain(Text::DigestTaken), cases.iter().filter(is_taken).map(line)));
                 }
                 Section::Observed => {
-                    let observed = cases.iter().filter(|case| is_observed(case)).map(|case| line(case, &shown));
-                    lists.push(list("通知していたはずの件", observed));
+                    let observed = cases.iter().filter(|case| is_observed(case)).map(line);
+                    lists.push(list(texts.plain(Text::DigestObserved), observed));
                 }
                 Section::Watch => {}
             }
@@ -163,11 +169,11 @@ impl Worker {
         let verdicts = self.verdicts(state).await?;
         if digest.show.contains(&Section::Watch) {
             let watch = verdicts.iter().filter(|(verdict, _)| verdict.level == Level::Watch);
-            lists.push(list("要注意", watch.map(|(verdict, at)| format!("{}  {}", shown(*at), verdict.id))));
+            lists.push(list(texts.level(Level::Watch).to_owned(), watch.map(|(verdict, at)| format!("{}  {}", shown(*at), verdict.id))));
         }
         for lane in &digest.lanes {
             let of_lane = verdicts.iter().filter(|(verdict, _)| verdict.lanes.contains(lane));
-            lists.push(list(lane.name(), of_lane.map(|(verdict, at)| format!("{}  {}", shown(*at), verdict.id))));
+            lists.push(list(texts.lane(*lane).to_owned(), of_lane.map(|(verdict, at)| format!("{}  {}", shown(*at), verdict.id))));
         }
         Ok(lists)
     }
@@ -193,23 +199,35 @@ fn is_observed(case: &CaseRecord) -> bool {
     case.events.iter().any(|event| event.what == Happening::Observed) && case.climbs.is_empty()
 }
 
-fn list(title: &'static str, rows: impl Iterator<Item = String>) -> List {
+fn list(title: String, rows: impl Iterator<Item = String>) -> List {
     let mut lines: Vec<String> = rows.collect();
     let more = lines.len().saturating_sub(LINES_MAX);
     lines.truncate(LINES_MAX);
     List { title, lines, more }
 }
 
-fn line(case: &CaseRecord, shown: &dyn Fn(Timestamp) -> String) -> String {
-    let tracks: Vec<&str> = case.tracks.iter().map(|track| track.name()).collect();
-    let kinds: Vec<&str> = case.categories.iter().map(|category| category.name()).collect();
+fn line(case: &CaseRecord, texts: &Texts, shown: &dyn Fn(Timestamp) -> String) -> String {
     let holder = match &case.state {
         CaseState::Acknowledged { by, .. } => format!("  {by}"),
         _ => String::new(),
     };
-    let hold = if case.hold.is_some() { "  返信保留中" } else { "" };
+    let hold = if case.hold.is_some() { texts.plain(Text::DigestHold) } else { String::new() };
     // Levels measure harassment; a call for help has none.
     let is_harassment = case.tracks.first() == Some(&Track::Harassment);
-    let what = if is_harassment { format!("レベル{} {}", case.level, kinds.join("・")) } else { tracks.join("・") };
-    format!("{}  {what}  {}通  最新 {}{holder}{hold}", case.id, case.message_count(), shown(case.last_at))
+    let name = if is_harassment {
+        let kinds = texts.join(case.categories.iter().map(|category| texts.category(*category)), Text::JointDot);
+        texts.fill(Text::DigestHarassment, &[(Hole::Level, &case.level.to_string()), (Hole::Kind, &kinds)])
+    } else {
+        texts.join(case.tracks.iter().map(|track| texts.track(*track)), Text::JointDot)
+    };
+    let values = [
+        (Hole::Case, case.id.to_string()),
+        (Hole::Name, name),
+        (Hole::Count, case.message_count().to_string()),
+        (Hole::At, shown(case.last_at)),
+        (Hole::Holder, holder),
+        (Hole::Hold, hold),
+    ];
+    let values: Vec<(Hole, &str)> = values.iter().map(|(hole, value)| (*hole, value.as_str())).collect();
+    texts.fill(Text::DigestLine, &values)
 }

@@ -1,7 +1,7 @@
 //! Cases that are not real: a drill climbs the real ladder, a check tells everybody once. Neither counts in any figure.
 
 use crate::case::intents::{push, refresh};
-use crate::case::summary::{Reason, Summary};
+use crate::case::summary::{Origin, Reason, Summary};
 use crate::case::transitions::{Joining, MACHINE};
 use crate::case::{CaseMessage, CaseRecord, Happening, Occasion, Step};
 use crate::model::digest::Digest;
@@ -72,7 +72,7 @@ fn joining(track: Track, level: Level, now: Timestamp) -> Joining {
         lanes: vec![],
         level,
         entries: vec![],
-        place: Some("訓練".to_owned()),
+        place: Some(Origin::Drill.name().to_owned()),
         excerpt: words.to_owned(),
     };
     let summary = Summary { message_id: "drill".to_owned(), level, reasons: vec![reason], ..Summary::default() };

@@ -4,7 +4,7 @@
 //! (compare-and-set), mark the claim as joined. A repeat after a crash finds the claim and finishes it; only a claim that
 //! never joined moves on to the next generation when its case was closed in between.
 
-use crate::case::summary::{Reason, summarise};
+use crate::case::summary::{Origin, Reason, summarise};
 use crate::case::transitions::{Joined, Joining};
 use crate::case::{CaseMessage, CaseRecord};
 use crate::conversation::{Assessment, LedgerEvidence};
@@ -204,7 +204,7 @@ fn reason(row: &LedgerEvidence) -> Reason {
         lanes: vec![],
         level: row.level,
         entries: vec![row.entry.clone()],
-        place: Some("会話の経過".to_owned()),
+        place: Some(Origin::Course.name().to_owned()),
         excerpt: row.text.clone(),
     }
 }

@@ -3,7 +3,7 @@
 //! A flag is a message of the case like any other: its bytes are evidence, it joins exactly one case, and sending it again
 //! adds nothing. It is never counted in any figure about its operator.
 
-use crate::case::summary::{Reason, Summary};
+use crate::case::summary::{Origin, Reason, Summary};
 use crate::case::transitions::Joining;
 use crate::case::{CaseMessage, CaseRecord};
 use crate::edge::evidence::EvidenceReason;
@@ -169,7 +169,7 @@ impl Checked {
             lanes: vec![],
             level: self.level,
             entries: vec![],
-            place: Some(format!("担当者の申出: {}", self.kind_name())),
+            place: Some(format!("{}: {}", Origin::Operator.name(), self.kind_name())),
             excerpt: note,
         };
         Summary { message_id: self.id.clone(), level: self.level, reasons: vec![reason], ..Summary::default() }

@@ -16,6 +16,7 @@ use crate::engine::scan::Scratch;
 use crate::model::ids::{QueueName, Tenant};
 use crate::policy::Policy;
 use crate::store::{Leased, Queue, Store};
+use crate::wording::Texts;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -88,6 +89,8 @@ pub struct Worker {
     pub engines: Arc<dyn Engines>,
     /// How people answer alerts.
     pub ways: Ways,
+    /// The words of alerts.
+    pub texts: Arc<Texts>,
     /// Forms, shared senders, own addresses.
     pub decode: DecodeSettings,
     /// What counts over time.
@@ -154,6 +157,7 @@ pub struct Parts {
     pub engines: Arc<dyn Engines>,
     pub desk: Arc<Desk>,
     pub ways: Ways,
+    pub texts: Arc<Texts>,
     pub decode: DecodeSettings,
     pub ledger: LedgerLimits,
     pub channel: AlertChannel,
@@ -193,6 +197,7 @@ impl Worker {
             store: parts.store,
             desk: parts.desk,
             ways: parts.ways,
+            texts: parts.texts,
             queue: parts.queue,
             engines: parts.engines,
             decode: parts.decode,

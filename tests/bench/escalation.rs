@@ -130,6 +130,7 @@ async fn measure(count: usize) {
         engines: Arc::new(One(engine)),
         desk: Arc::new(Desk::new(shared, Arc::clone(&policy))),
         ways: Ways::default(),
+        texts: Arc::new(mimamori::wording::Texts::built_in(mimamori::wording::Language::Japanese)),
         decode: mimamori::decode::settings::DecodeSettings::default(),
         ledger: mimamori::conversation::LedgerLimits::default(),
         channel: AlertChannel::Outbox,

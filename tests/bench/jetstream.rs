@@ -155,6 +155,7 @@ fn worker(nats: &Arc<Nats>, engine: &Arc<Engine>) -> Arc<Worker> {
         engines: Arc::new(One(Arc::clone(engine))),
         desk: Arc::new(Desk::new(shared, Arc::new(policy))),
         ways: Ways::default(),
+        texts: Arc::new(mimamori::wording::Texts::built_in(mimamori::wording::Language::Japanese)),
         decode: mimamori::decode::settings::DecodeSettings::default(),
         ledger: mimamori::conversation::LedgerLimits::default(),
         channel: AlertChannel::Outbox,

@@ -19,6 +19,7 @@ use mimamori::model::message::{Channel, Coverage, Direction, Event, Field, Field
 use mimamori::model::severity::{Category, Lane, Level};
 use mimamori::model::verdict::{Evidence, EvidenceKind, EvidenceSpan, Role, Score, Verdict};
 use mimamori::policy::{Policy, SHIPPED, Track};
+use mimamori::wording::{Language, Texts};
 use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -501,14 +502,15 @@ fn case_of(message: &Message, verdict: &Verdict, policy: &Policy) -> CaseRecord 
     case
 }
 
-fn nth_alert(case: &CaseRecord, step: Step, policy: &Policy) -> Outgoing {
+fn nth_alert(case: &CaseRecord, step: Step, policy: &Policy, language: Language) -> Outgoing {
     let is_it = |intent: &&Intent| intent.step == step && intent.state.is_live() && intent.to.channel == "mail";
     let intent = case.intents.iter().rev().find(is_it).unwrap();
-    render(case, intent, policy, &Answers::default())
+    render(case, intent, policy, &Texts::built_in(language), &Answers::default(), at(9))
 }
 
 /// Every alert that has a golden, with what the head of its subject must say.
 fn alerts(policy: &Policy) -> Vec<(&'static str, &'static str, Outgoing)> {
+    let (japanese, english) = (Language::Japanese, Language::English);
     let ((insult, mild), (threat, grave)) = (insult(), threat());
     let mut severe = mild.clone();
     severe.level = Level::Severe;
@@ -518,25 +520,30 @@ fn alerts(policy: &Policy) -> Vec<(&'static str, &'static str, Outgoing)> {
     };
     let care = lane(CARE, Lane::SelfHarm, Some(Category::SelfHarm), &[("生きていけません", Role::Cue)]);
     let safety = lane(SAFETY, Lane::SafetyIncident, None, &[("やけどをし", Role::Cue)]);
-    let mild_case = case_of(&insult, &mild, policy);
-    let mut raised = mild_case.clone();
+    let mut raised = case_of(&insult, &mild, policy);
     let mut worse = joining(2, 4, &[]);
     worse.categories.clone_from(&grave.categories);
     worse.summaries = [(Track::Harassment, summarised(&threat, &grave, Track::Harassment))].into();
     raised.join(&worse, policy, at(8));
-    let mut repeated = mild_case.clone();
+    let mut repeated = case_of(&insult, &mild, policy);
     repeated.advance(policy, at(60));
     let mut unchecked = empty(policy);
     unchecked.join(&joining(1, 0, &[Track::Unchecked]), policy, at(0));
+    let (mild_case, grave_case) = (case_of(&insult, &mild, policy), case_of(&threat, &grave, policy));
+    let severe_case = case_of(&insult, &severe, policy);
     vec![
-        ("harassment-2", "2 カスハラ疑い", nth_alert(&mild_case, Step::First, policy)),
-        ("harassment-3", "3 重度の疑い", nth_alert(&case_of(&insult, &severe, policy), Step::First, policy)),
-        ("harassment-4", "4 緊急", nth_alert(&case_of(&threat, &grave, policy), Step::First, policy)),
-        ("raised", "4 緊急】【上昇】", nth_alert(&raised, Step::Raised, policy)),
-        ("repeat", "2 カスハラ疑い】【再通知】", nth_alert(&repeated, Step::Repeat, policy)),
-        ("care", "至急・ケア", nth_alert(&care, Step::First, policy)),
-        ("safety", "至急・製品事故", nth_alert(&safety, Step::First, policy)),
-        ("unchecked", "未判定", nth_alert(&unchecked, Step::First, policy)),
+        ("harassment-2", "2 カスハラ疑い", nth_alert(&mild_case, Step::First, policy, japanese)),
+        ("harassment-3", "3 重度の疑い", nth_alert(&severe_case, Step::First, policy, japanese)),
+        ("harassment-4", "4 緊急", nth_alert(&grave_case, Step::First, policy, japanese)),
+        ("raised", "4 緊急】【上昇】", nth_alert(&raised, Step::Raised, policy, japanese)),
+        ("repeat", "2 カスハラ疑い】【再通知】", nth_alert(&repeated, Step::Repeat, policy, japanese)),
+        ("care", "至急・ケア", nth_alert(&care, Step::First, policy, japanese)),
+        ("safety", "至急・製品事故", nth_alert(&safety, Step::First, policy, japanese)),
+        ("unchecked", "未判定", nth_alert(&unchecked, Step::First, policy, japanese)),
+        ("harassment-2.en", "2 Suspected harassment", nth_alert(&mild_case, Step::First, policy, english)),
+        ("harassment-3.en", "3 Suspected severe harassment", nth_alert(&severe_case, Step::First, policy, english)),
+        ("harassment-4.en", "4 Emergency", nth_alert(&grave_case, Step::First, policy, english)),
+        ("care.en", "urgent, care", nth_alert(&care, Step::First, policy, english)),
     ]
 }
 
@@ -577,9 +584,11 @@ fn alerts_leak_nothing() {
             assert!(!alert.text.contains(word) && !alert.html.contains(word), "{name}: {word} in\n{}", alert.text);
         }
         assert!(!alert.html.contains("<b>"), "{name}: the customer's markup lives");
-        assert!(alert.text.contains("受領期限") && alert.html.contains("受領期限"), "{name}");
-        if name == "care" {
-            assert!(!alert.text.contains("レベル") && alert.text.contains("生きていけません"), "{}", alert.text);
+        let deadline = if name.contains(".en") { "Accept by" } else { "受領期限" };
+        assert!(alert.text.contains(deadline) && alert.html.contains(deadline), "{name}");
+        if name.starts_with("care") {
+            let level = ["レベル", "Level"].iter().any(|word| alert.text.contains(word));
+            assert!(!level && alert.text.contains("生きていけません"), "{}", alert.text);
         }
     }
 }
@@ -587,12 +596,13 @@ fn alerts_leak_nothing() {
 #[test]
 fn what_leaves_the_company_holds_no_word_of_the_case() {
     let policy = shipped();
+    let texts = Texts::built_in(Language::Japanese);
     let (threat, grave) = threat();
     let case = case_of(&threat, &grave, &policy);
     let alert = |channel: &str| {
         let intent = case.intents.iter().find(|intent| intent.to.channel == channel).unwrap();
         let answers = Answers { link: Some("https://desk.example.jp/ack/t".into()), reply_to: None };
-        render(&case, intent, &policy, &answers)
+        render(&case, intent, &policy, &texts, &answers, at(0))
     };
     let (inside, outside) = (alert("mail"), alert("pager"));
     assert!(!inside.leaves_site && inside.text.contains("■ 要点") && inside.text.contains("■ 理由"), "{}", inside.text);
@@ -605,6 +615,67 @@ fn what_leaves_the_company_holds_no_word_of_the_case() {
         );
     }
     assert_eq!(inside.subject, outside.subject);
+}
+
+#[test]
+fn a_company_s_own_words_keep_the_walls() {
+    let policy = shipped();
+    let file = cases("texts").join("good.toml");
+    let source = SourceText { name: "good.toml".into(), text: fs::read_to_string(file).unwrap() };
+    let texts = Texts::parse(&source, Language::Japanese).0.unwrap();
+    let (threat, grave) = threat();
+    let case = case_of(&threat, &grave, &policy);
+    let alert = |channel: &str| {
+        let intent = case.intents.iter().find(|intent| intent.to.channel == channel).unwrap();
+        render(&case, intent, &policy, &texts, &Answers::default(), at(0))
+    };
+    let (inside, outside) = (alert("mail"), alert("pager"));
+    assert!(inside.subject.starts_with("[お客様相談室]段階4(最重要) C-"), "{}", inside.subject);
+    assert!(inside.text.contains("\n\n社外への転送はご遠慮ください。\n\n■ まず読むところ\n  レベル4 最重要\n"), "{}", inside.text);
+    assert!(inside.text.ends_with("{夜間} 内線 7119\n") && inside.html.contains(">{夜間} 内線 7119<"), "{}", inside.text);
+    assert!(!inside.text.contains("■ 理由"), "left out by the company");
+    assert!(outside.text.contains("内線 7119") && outside.text.contains("mimamori case ack"), "{}", outside.text);
+    for words in ["渋谷店", "店長", "灯油", "●", "レベル"] {
+        assert!(!outside.text.contains(words) && !outside.html.contains(words), "{words}: {}", outside.text);
+    }
+}
+
+#[test]
+fn the_time_that_is_left_is_counted_when_the_alert_is_made() {
+    let policy = shipped();
+    let (threat, grave) = threat();
+    let case = case_of(&threat, &grave, &policy);
+    let intent = case.intents.iter().find(|intent| intent.to.channel == "mail").unwrap();
+    // Received on 11/24 at 01:54 in Tokyo: 「明日の10時」 is 32 hours and 6 minutes ahead.
+    for (minutes, japanese, english) in [
+        (0, "時=明日の10時(あと1日8時間)／", "Time: 明日の10時 (in 1 d 8 h); "),
+        (24 * 60, "時=明日の10時(あと8時間6分)／", "Time: 明日の10時 (in 8 h 6 min); "),
+        (32 * 60, "時=明日の10時(あと6分)／", "Time: 明日の10時 (in 6 min); "),
+        (32 * 60 + 6, "時=明日の10時／", "Time: 明日の10時; "),
+    ] {
+        for (language, expected) in [(Language::Japanese, japanese), (Language::English, english)] {
+            let alert = render(&case, intent, &policy, &Texts::built_in(language), &Answers::default(), at(minutes));
+            assert!(alert.text.contains(expected), "{minutes}: {}", alert.text);
+        }
+    }
+}
+
+/// A date that is written out is kept whole, whichever part of it was the hit.
+#[test]
+fn a_slot_holds_the_whole_time() {
+    for (text, hit, expected) in [
+        ("渋谷店を11/24 10時に爆破する", "0時", "11/24 10時"),
+        ("11月24日の10時に行く", "10時", "11月24日の10時"),
+        ("店で明日 10:30に会う", "明日", "明日 10:30"),
+        ("明日の夜9時に店の前で", "明日", "明日の夜9時"),
+        ("田中さん 10時に行く", "10時", "10時"),
+        ("明日の電車で行く", "明日", "明日の電車"),
+    ] {
+        let words: &'static [(&'static str, Role)] = Box::leak(Box::new([(hit, Role::When)]));
+        let (message, verdict) = judged(text, 4, &[(EvidenceKind::Combination, "x.y", Some(Category::Threat), None, 4, words)]);
+        let found = summarised(&message, &verdict, Track::Harassment).slots;
+        assert_eq!(found, [(Role::When, expected.to_owned())], "{text}");
+    }
 }
 
 #[test]

@@ -111,6 +111,26 @@ fn a_closed_pipe_is_no_failure() {
 }
 
 #[test]
+fn texts_at_fault_start_nothing() {
+    let site = Site::new("[notify]\ntexts = \"texts.toml\"\n[notify.outbox]\ndir = \"outbox\"\n");
+    let missing = site.run(&["case", "list"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(stderr(&missing).contains("texts.file") && stderr(&missing).contains("texts.toml"), "{}", stderr(&missing));
+    fs::write(site.path("texts.toml"), "[subject]\ncare = \"{step}{case} {deadine} {excerpt}\"\n[heding]\n").expect("written");
+    for verb in [&["case", "list"][..], &["run"]] {
+        let output = site.run(verb);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        for expected in ["texts.toml:2", "did you mean `{deadline}`?", "texts.customer-words", "texts.missing", "did you mean `heading`?"] {
+            assert!(told.contains(expected), "{verb:?} does not tell `{expected}`:\n{told}");
+        }
+    }
+    assert!(!site.path("outbox").exists() && !site.path("mimamori.db").exists(), "something was started");
+    fs::write(site.path("texts.toml"), "[heading]\npoint = \"まず\"\n").expect("written");
+    assert_eq!(site.run(&["config", "check"]).status.code(), Some(0));
+}
+
+#[test]
 fn bad_configuration_policy_and_lexicon_are_told_at_once() {
     let site = Site::new("");
     fs::create_dir(site.path("lex")).expect("made");

@@ -23,22 +23,23 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("policy", &["model", "diag", "sheet"]),
     ("case", &["model", "policy", "store::record"]),
     ("eval", &["model"]),
+    ("wording", &["model", "diag", "sheet", "policy"]),
     // second floor: settings
-    ("config", &["model", "diag", "sheet", "decode", "policy", "conversation::limits"]),
+    ("config", &["model", "diag", "sheet", "decode", "policy", "conversation::limits", "wording"]),
     // edges: one outside system each; they never mention each other
     ("edge::embedded", &["model", "store"]),
     ("edge::twin", &["model", "store"]),
     ("edge::nats", &["model", "store", "decode"]),
     ("edge::evidence", &["model", "store"]),
-    ("edge::notify", &["model", "case", "policy"]),
+    ("edge::notify", &["model", "case", "policy", "wording"]),
     ("edge::intake", &["model", "decode"]),
     ("edge::http", &["model", "store", "decode", "edge::intake", "edge::metrics"]),
     ("edge::spool", &["model", "store", "decode", "edge::intake", "edge::metrics"]),
     ("edge::metrics", &["model"]),
     ("edge", &[]),
     // roof
-    ("worker", &["model", "store", "decode", "engine", "conversation", "policy", "case", "edge"]),
-    ("app", &["model", "diag", "store", "decode", "engine", "conversation", "policy", "case", "config", "edge", "worker"]),
+    ("worker", &["model", "store", "decode", "engine", "conversation", "policy", "case", "wording", "edge"]),
+    ("app", &["model", "diag", "store", "decode", "engine", "conversation", "policy", "case", "wording", "config", "edge", "worker"]),
     (
         "cli",
         &[
@@ -61,7 +62,7 @@ const FLOORS: &[(&str, &[&str])] = &[
 ];
 
 /// Floors without I/O, clock, randomness or async.
-const PURE: &[&str] = &["model", "diag", "sheet", "decode", "engine", "conversation", "policy", "case", "eval"];
+const PURE: &[&str] = &["model", "diag", "sheet", "decode", "engine", "conversation", "policy", "case", "eval", "wording"];
 const IMPURE: &[&str] = &[
     "tokio",
     "axum",

@@ -46,3 +46,4 @@ mod stream;
 mod support;
 mod text;
 mod webhook;
+mod wording;

@@ -199,6 +199,7 @@ fn live(path: &Path, steps: i64, sent: &Sent) -> bool {
             engines: Arc::new(One),
             desk: Arc::new(Desk::new(store, Arc::new(policy))),
             ways: Ways::default(),
+            texts: Arc::new(mimamori::wording::Texts::built_in(mimamori::wording::Language::Japanese)),
             decode: DecodeSettings::default(),
             ledger: LedgerLimits::default(),
             channel: AlertChannel::Outbox,

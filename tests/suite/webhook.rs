@@ -54,6 +54,7 @@ impl Server {
             secret: Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into()),
             private_hosts: vec!["127.0.0.1".into()],
             shape,
+            button: "受領・交代".into(),
         };
         Webhook::new(&target).unwrap()
     }

@@ -44,6 +44,7 @@ fn slot(message: &Message, verdict: &Verdict, span: &EvidenceSpan, wanted: Role)
     let (start, end) = match wanted {
         Role::Condition => clause(&text, span.start, span.end),
         Role::Harm | Role::Demand => (span.start, span.end),
+        Role::When => moment(&text, word(&text, span.start, span.end)),
         _ => word(&text, span.start, span.end),
     };
     let shown = masked(message, verdict, span.field, start, end.min(start + SLOT_CHARS_MAX));
@@ -68,6 +69,24 @@ fn clause(text: &[char], start: usize, end: usize) -> (usize, usize) {
     let reach = start.min(SLOT_CHARS_MAX.saturating_sub(end - start));
     let back = text.iter().take(start).rev().take(reach).take_while(|c| !STOPS.contains(**c)).count();
     (start - back, end)
+}
+
+/// Over the marks inside a date or time: 「10時」 of 「11/24 10時」 becomes the whole, 「明日」 of 「明日 10:00」 too.
+fn moment(text: &[char], (mut start, mut end): (usize, usize)) -> (usize, usize) {
+    let is_mark = |c: char| "の/:／： \u{3000}".contains(c);
+    let is_word = |c: &char| c.is_alphanumeric() && !('ぁ'..='ゟ').contains(c);
+    let joins = |left: usize| {
+        let (Some(left), Some(mark), Some(right)) = (text.get(left), text.get(left + 1), text.get(left + 2)) else { return false };
+        let is_day = left.is_numeric() || "日夜晩朝前後".contains(*left);
+        is_mark(*mark) && is_day && (right.is_numeric() || "午朝夜夕正".contains(*right))
+    };
+    while end > start && joins(end - 1) {
+        end += 1 + text.iter().skip(end + 1).take_while(|c| is_word(c)).count();
+    }
+    while start > 1 && joins(start - 2) {
+        start -= 1 + text.iter().take(start - 1).rev().take_while(|c| is_word(c)).count();
+    }
+    (start, end)
 }
 
 /// To the whole word, without a trailing particle: 「店へ」 of 「渋谷店へ」 becomes 「渋谷店」, 「明日」 becomes 「明日の10時」.

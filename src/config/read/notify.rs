@@ -3,6 +3,7 @@
 use crate::config::environment::Variable;
 use crate::config::layers::{Given, Section};
 use crate::config::settings::{ChannelSettings, NotifySettings, SMTP_TIMEOUT_DEFAULT, SmtpSecurity, SmtpSettings, Transport};
+use crate::wording::Language;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -21,6 +22,10 @@ pub(in crate::config) fn notify(section: &Section<'_>) -> NotifyGiven {
     let default = NotifySettings::default();
     let transports = [("outbox", Transport::Outbox), ("smtp", Transport::Smtp)];
     let transport = section.choice("transport", Some(Variable::NotifyTransport), &transports);
+    let languages = [("ja", Language::Japanese), ("en", Language::English)];
+    let language = section.choice("language", None, &languages);
+    // An empty name means the built-in texts, as the shipped file says.
+    let texts = section.text("texts", None).filter(|given| !given.value.is_empty());
     let outbox_dir = section.section("outbox").filled("dir", Some(Variable::OutboxDir));
     let relay = section.section("smtp");
     let (names_relay, smtp) = (relay.text("host", Some(Variable::SmtpHost)).is_some(), smtp(&relay));
@@ -32,6 +37,8 @@ pub(in crate::config) fn notify(section: &Section<'_>) -> NotifyGiven {
         transport: transport.map_or(default.transport, |given| given.value),
         outbox_dir: outbox_dir.as_ref().map_or(default.outbox_dir, |given| PathBuf::from(&given.value)),
         smtp,
+        language: language.map_or(default.language, |given| given.value),
+        texts: texts.map(|given| PathBuf::from(given.value)),
         channels: channels(section),
     };
     NotifyGiven { settings, outbox_dir }

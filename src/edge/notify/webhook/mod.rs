@@ -43,6 +43,8 @@ pub struct Target {
     pub private_hosts: Vec<String>,
     /// How the body looks.
     pub shape: Shape,
+    /// What stands on the button of Slack and Teams.
+    pub button: String,
 }
 
 /// A webhook.
@@ -51,6 +53,7 @@ pub struct Webhook {
     place: guard::Place,
     secret: Option<Vec<u8>>,
     shape: Shape,
+    button: String,
 }
 
 impl fmt::Debug for Webhook {
@@ -64,7 +67,7 @@ impl Webhook {
     pub fn new(target: &Target) -> Result<Self, guard::Forbidden> {
         let place = guard::Place::parse(&target.url, &target.private_hosts)?;
         let secret = target.secret.as_ref().map(|text| key(text));
-        Ok(Self { place, secret, shape: target.shape })
+        Ok(Self { place, secret, shape: target.shape, button: target.button.clone() })
     }
 
     fn body(&self, alert: &Outgoing) -> Value {
@@ -78,7 +81,11 @@ impl Webhook {
             }),
             Shape::Slack => {
                 let safe = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-                let link = alert.link.as_ref().map(|link| format!("\n<{}|受領・交代>", safe(link))).unwrap_or_default();
+                let link = alert
+                    .link
+                    .as_ref()
+                    .map(|link| format!("\n<{}|{}>", safe(link), safe(&self.button).replace('|', " ")))
+                    .unwrap_or_default();
                 let more = inside.map(|text| format!("\n{}", safe(text))).unwrap_or_default();
                 json!({ "text": format!("{}{link}{more}", safe(subject)) })
             }
@@ -91,7 +98,7 @@ impl Webhook {
                         "body": std::iter::once(json!({ "type": "TextBlock", "text": subject, "wrap": true, "weight": "bolder" }))
                             .chain(inside.map(|text| json!({ "type": "TextBlock", "text": text, "wrap": true })))
                             .collect::<Vec<_>>(),
-                        "actions": alert.link.iter().map(|link| json!({ "type": "Action.OpenUrl", "title": "受領・交代", "url": link })).collect::<Vec<_>>(),
+                        "actions": alert.link.iter().map(|link| json!({ "type": "Action.OpenUrl", "title": self.button, "url": link })).collect::<Vec<_>>(),
                     },
                 }],
             }),
