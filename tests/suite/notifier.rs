@@ -6,7 +6,8 @@ use crate::store::nats::{NEWEST, NatsServer};
 use crate::webhook::Server as WebServer;
 use futures_util::StreamExt;
 use mimamori::app::pop::Pop;
-use mimamori::app::transport::subject_access;
+use mimamori::app::transport::{notifier, subject_access};
+use mimamori::config::secret::Secrets;
 use mimamori::config::settings::Settings;
 use mimamori::diag::SourceText;
 use mimamori::edge::nats::Access;
@@ -14,6 +15,8 @@ use mimamori::edge::notify::outbox::Outbox;
 use mimamori::edge::notify::smtp::Smtp;
 use mimamori::edge::notify::webhook::Shape;
 use mimamori::edge::notify::{Notifier, Outcome, Outgoing, Reason};
+use mimamori::policy::Policy;
+use mimamori::policy::people::ChannelKind;
 use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -181,6 +184,32 @@ fn a_missing_right_is_a_broken_channel_and_soon_told() {
     let (outcome, took) = pop(&Pop::new(SUBJECT.to_owned(), access));
     assert_eq!(outcome, Outcome::ChannelBroken { reason: Reason::Authentication });
     assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
+#[test]
+fn a_channel_of_the_policy_leads_to_the_subject_and_keeps_the_words_inside() {
+    let server = NatsServer::start(NEWEST);
+    let screen = Screen::open(&server, Duration::ZERO);
+    let text = format!(
+        "[nats]\nurl = \"{}\"\n[notify]\ntransport = \"smtp\"\n[notify.smtp]\nhost = \"127.0.0.1\"\nsecurity = \"none\"\n\
+         [[notify.channel]]\nid = \"pager\"\nsubject = \"{SUBJECT}\"\n",
+        server.url()
+    );
+    let settings = Settings::parse(&SourceText { name: "mimamori.toml".into(), text }).0.expect("sound");
+    let policy = include_str!("../../config/policy.toml").replacen("kind = \"webhook\"", "kind = \"nats\"", 1);
+    let policy = Policy::parse(&SourceText { name: "policy.toml".into(), text: policy }).0.expect("sound");
+    assert!(policy.channels.iter().any(|channel| channel.kind == ChannelKind::Nats && channel.leaves_site), "outside unless decided");
+    let (_, board) = notifier(&settings, &Secrets::default(), &policy).expect("built");
+    let mut alert = alert("sv", "佐藤");
+    alert.to.channel = "pager".to_owned();
+    alert.text = "お客さまの言葉".to_owned();
+    for (leaves_site, is_told) in [(true, false), (false, true)] {
+        alert.leaves_site = leaves_site;
+        assert_eq!(runtime().block_on(board.send(&alert)), Outcome::Sent);
+        let told = screen.seen().pop().expect("told");
+        assert!(told.contains("受領期限 07:08") && told.contains(&alert.message_id), "{told}");
+        assert_eq!(told.contains("お客さまの言葉"), is_told, "{told}");
+    }
 }
 
 #[test]

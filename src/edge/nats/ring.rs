@@ -93,15 +93,14 @@ impl Bell {
     /// The connection; made once, then the client's own business. While it is away nothing is handed over.
     async fn client(&self) -> Result<Client, Missed> {
         let mut known = self.client.lock().await;
-        let client = match &*known {
-            Some(client) => client.clone(),
-            None => {
-                let made = connect(&self.access, &self.faults).await.map_err(|error| {
-                    tracing::warn!(subject = self.subject, %error, "no connection for alerts");
-                    if error.is_denied() { Missed::Denied } else { Missed::Connection }
-                })?;
-                known.insert(made).clone()
-            }
+        let client = if let Some(client) = &*known {
+            client.clone()
+        } else {
+            let made = connect(&self.access, &self.faults).await.map_err(|error| {
+                tracing::warn!(subject = self.subject, %error, "no connection for alerts");
+                if error.is_denied() { Missed::Denied } else { Missed::Connection }
+            })?;
+            known.insert(made).clone()
         };
         if client.connection_state() == State::Connected { Ok(client) } else { Err(Missed::Connection) }
     }
