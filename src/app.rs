@@ -30,6 +30,7 @@ pub mod backend;
 pub mod durability;
 pub mod lexicons;
 pub mod policy;
+pub mod pop;
 pub mod texts;
 pub mod transport;
 pub mod watch;
@@ -256,7 +257,7 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
     let metrics = Arc::new(Metrics::new());
     metrics.lexicons(&profiles.digests());
     let health = Arc::new(Health::new());
-    let (channel, notifier) = transport::notifier(&settings.notify, &secrets, &policy, &texts)?;
+    let (channel, notifier) = transport::notifier(&settings, &secrets, &policy, &texts)?;
     let desk = Arc::new(Desk::new(Arc::clone(&backend.store), Arc::clone(&policy)));
     desk.apply_leavers(&policy).await.context("cannot read who left")?;
     let ways = Ways { base_url: settings.ack.base_url.clone(), reply_address: settings.ack.reply_address.clone() };
@@ -324,7 +325,12 @@ fn announce_start(settings: &Settings, policy: &Policy, app: &std::net::SocketAd
 
 /// What of the policy cannot leave.
 fn dead_channels(settings: &Settings, policy: &Policy) -> Option<String> {
-    let has_way = |channel: &&Channel| channel.kind == ChannelKind::Mail || settings.notify.channels.iter().any(|row| row.id == channel.id);
+    let notify = &settings.notify;
+    let has_way = |channel: &&Channel| match channel.kind {
+        ChannelKind::Mail => true,
+        ChannelKind::Nats => notify.subjects.iter().any(|row| row.id == channel.id),
+        ChannelKind::Webhook | ChannelKind::Slack | ChannelKind::Teams => notify.channels.iter().any(|row| row.id == channel.id),
+    };
     let ids: Vec<&str> = policy.channels.iter().filter(|channel| !has_way(channel)).map(|channel| channel.id.as_str()).collect();
     (!ids.is_empty()).then(|| format!("alerts over {} cannot leave: add [[notify.channel]] with that id", ids.join(", ")))
 }

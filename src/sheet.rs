@@ -121,6 +121,11 @@ impl<'a> Table<'a> {
         self.find(key).is_some()
     }
 
+    /// The same, for telling kinds of rows apart: it does not make the key a known one.
+    pub fn holds(&self, key: &str) -> bool {
+        self.keys.iter().any(|(name, _)| name.get_ref() == key)
+    }
+
     fn find(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.asked.borrow_mut().insert(key);
         self.keys.get(key)

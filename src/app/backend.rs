@@ -76,7 +76,7 @@ fn open_file(settings: &Settings) -> Result<Embedded, String> {
     Embedded::open_with(path, options).map_err(|error| format!("cannot open {}: {error}", path.display()))
 }
 
-fn access(nats: &NatsSettings) -> Access {
+pub(crate) fn access(nats: &NatsSettings) -> Access {
     Access {
         url: nats.url.clone(),
         credentials: nats.creds_file.clone(),

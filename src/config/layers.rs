@@ -132,6 +132,11 @@ impl<'a> Section<'a> {
         Given { value: (), span, layer: Layer::File }
     }
 
+    /// Whether the key is written here; asking does not make it a known one.
+    pub fn holds(&self, key: &str) -> bool {
+        self.table.as_ref().is_some_and(|table| table.holds(key))
+    }
+
     /// Where to note faults.
     pub fn reader(&self) -> &'a Reader<'a> {
         self.reader

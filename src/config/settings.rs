@@ -314,6 +314,31 @@ pub struct NotifySettings {
     pub texts: Option<PathBuf>,
     /// `[[notify.channel]]`: how channels of the policy other than mail are reached.
     pub channels: Vec<ChannelSettings>,
+    /// `[[notify.channel]]` with a `subject`: channels of the policy that are NATS subjects.
+    pub subjects: Vec<SubjectSettings>,
+}
+
+/// `[[notify.channel]]` with a `subject`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubjectSettings {
+    /// Key of the channel in the policy.
+    pub id: String,
+    /// Where alerts are published.
+    pub subject: String,
+    /// Servers, separated by commas; `None` for those of `[nats]`, with all that belongs to them.
+    pub url: Option<String>,
+    /// Credentials (JWT and key).
+    pub creds_file: Option<PathBuf>,
+    /// Seed of an nkey.
+    pub nkey_file: Option<PathBuf>,
+    /// Further certificate authority (PEM).
+    pub ca_file: Option<PathBuf>,
+    /// Certificate and key of this client (PEM).
+    pub client: Option<(PathBuf, PathBuf)>,
+    /// TLS is required.
+    pub tls: bool,
+    /// Prefix of reply subjects.
+    pub inbox_prefix: Option<String>,
 }
 
 /// `[[notify.channel]]`
@@ -338,6 +363,7 @@ impl Default for NotifySettings {
             language: Language::default(),
             texts: None,
             channels: vec![],
+            subjects: vec![],
         }
     }
 }

@@ -31,11 +31,12 @@ pub enum ChannelKind {
     Webhook,
     Slack,
     Teams,
+    Nats,
 }
 
 impl ChannelKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Mail, Self::Webhook, Self::Slack, Self::Teams];
+    pub const ALL: [Self; 5] = [Self::Mail, Self::Webhook, Self::Slack, Self::Teams, Self::Nats];
 
     /// The id used in files.
     pub const fn id(self) -> &'static str {
@@ -44,6 +45,7 @@ impl ChannelKind {
             Self::Webhook => "webhook",
             Self::Slack => "slack",
             Self::Teams => "teams",
+            Self::Nats => "nats",
         }
     }
 }

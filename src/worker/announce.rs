@@ -284,8 +284,14 @@ impl Worker {
 
     /// What a channel of the policy is in metrics.
     fn label(&self, channel: &str) -> AlertChannel {
-        let is_mail = self.policy().channels.iter().all(|known| known.id != channel || known.kind == ChannelKind::Mail);
-        if is_mail || self.channel == AlertChannel::Outbox { self.channel } else { AlertChannel::Webhook }
+        let policy = self.policy();
+        let kind = policy.channels.iter().find(|known| known.id == channel).map_or(ChannelKind::Mail, |known| known.kind);
+        match kind {
+            _ if self.channel == AlertChannel::Outbox => AlertChannel::Outbox,
+            ChannelKind::Mail => self.channel,
+            ChannelKind::Webhook | ChannelKind::Slack | ChannelKind::Teams => AlertChannel::Webhook,
+            ChannelKind::Nats => AlertChannel::Nats,
+        }
     }
 
     /// Records the outcome of a send. Tried hard: an outcome that is lost means that a person is told twice.

@@ -70,11 +70,18 @@ fn every_option_stands_in_the_shipped_file() {
 }
 
 fn tables(value: &toml::Value, at: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
-    let Some(table) = value.as_table() else { return };
-    found.push(at.clone());
-    for (key, inner) in table {
-        at.push(key.clone());
-        tables(inner.as_array().map_or(inner, |rows| rows.first().unwrap_or(inner)), at, found);
+    let inside: Vec<(String, &toml::Value)> = match value {
+        toml::Value::Table(table) => table.iter().map(|(key, inner)| (key.clone(), inner)).collect(),
+        // Rows of one name may be of several kinds.
+        toml::Value::Array(rows) => rows.iter().enumerate().map(|(n, row)| (n.to_string(), row)).collect(),
+        _ => return,
+    };
+    if value.is_table() {
+        found.push(at.clone());
+    }
+    for (key, inner) in inside {
+        at.push(key);
+        tables(inner, at, found);
         at.pop();
     }
 }
@@ -82,10 +89,10 @@ fn tables(value: &toml::Value, at: &mut Vec<String>, found: &mut Vec<Vec<String>
 fn descend<'a>(value: &'a mut toml::Value, path: &[String]) -> &'a mut toml::Table {
     let mut value = value;
     for key in path {
-        value = value.get_mut(key.as_str()).expect("there");
-        if value.is_array() {
-            value = value.get_mut(0).expect("a row");
-        }
+        value = match value {
+            toml::Value::Array(rows) => &mut rows[key.parse::<usize>().expect("a row")],
+            table => table.get_mut(key.as_str()).expect("there"),
+        };
     }
     value.as_table_mut().expect("a table")
 }

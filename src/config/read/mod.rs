@@ -13,7 +13,7 @@ use crate::config::layers::{Given, Reader, Section, has_errors};
 use crate::config::read::intake::IntakeGiven;
 use crate::config::read::notify::NotifyGiven;
 use crate::config::settings::{
-    Backend, CONCURRENCY_MAX, LexiconSettings, LimitSettings, LogFormat, LogLevel, LogSettings, OpsSettings, PROFILE_DEFAULT,
+    Backend, CONCURRENCY_MAX, LexiconSettings, LimitSettings, LogFormat, LogLevel, LogSettings, NatsSettings, OpsSettings, PROFILE_DEFAULT,
     PolicySettings, ProfileSettings, Settings, StoreSettings, TenantSettings, WorkerSettings,
 };
 use crate::diag::{Diagnostic, SourceText};
@@ -64,6 +64,7 @@ fn read(root: &Table<'_>, reader: &Reader<'_>) -> Settings {
     let worker = worker(&Section::of(root, "worker", reader));
     let log = log(&Section::of(root, "log", reader));
     keep_apart(&intake, &notify, reader);
+    keep_subjects_apart(&nats, &notify, reader);
     Settings {
         store,
         nats,
@@ -196,6 +197,18 @@ fn keep_apart(intake: &IntakeGiven, notify: &NotifyGiven, reader: &Reader<'_>) {
     let Some(at) = notify.outbox_dir.as_ref().or(intake.spool_dir.as_ref()) else { return };
     let title = "the outbox and the watched folder overlap";
     reader.error(at, "config.loop", title, "alerts written here would be read as messages", "choose folders that do not hold each other");
+}
+
+/// An alert on a subject of our own streams would be read as a message, or stand among the verdicts. Rows with servers of their own
+/// are another installation's business.
+fn keep_subjects_apart(nats: &NatsSettings, notify: &NotifyGiven, reader: &Reader<'_>) {
+    for (row, at) in notify.settings.subjects.iter().zip(&notify.subjects).filter(|(row, _)| row.url.is_none()) {
+        let is_below = |own: &String| row.subject.strip_prefix(own.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        if is_below(&nats.inbound_subjects) || is_below(&nats.subjects) {
+            let title = "alerts would go into our own streams";
+            reader.error(at, "config.loop", title, "below `inbound_subjects` or `subjects`", "choose another subject, such as `cc.pop`");
+        }
+    }
 }
 
 fn plain(path: &Path) -> PathBuf {

@@ -12,12 +12,6 @@ pub(in crate::config) fn nats(section: &Section<'_>) -> NatsSettings {
     let default = NatsSettings::default();
     let file = |key: &'static str| section.filled(key, None).map(|given| PathBuf::from(given.value));
     let url = section.filled("url", Some(Variable::NatsUrl)).and_then(|given| url(section, &given));
-    let (client_cert, client_key) = (section.filled("client_cert_file", None), section.filled("client_key_file", None));
-    if let (Some(one), None) | (None, Some(one)) = (&client_cert, &client_key) {
-        let help = "name both `client_cert_file` and `client_key_file`";
-        section.reader().error(one, "config.nats", "a certificate needs its key", "one of two", help);
-    }
-    let client = client_cert.zip(client_key).map(|(certificate, key)| (PathBuf::from(certificate.value), PathBuf::from(key.value)));
     let name =
         |key: &'static str, default: String| section.filled(key, None).and_then(|given| token(section, given, key)).unwrap_or(default);
     let replicas = section.integer_in("replicas", None, 1..=5).and_then(|given| replicas(section, &given));
@@ -26,8 +20,8 @@ pub(in crate::config) fn nats(section: &Section<'_>) -> NatsSettings {
         creds_file: file("creds_file"),
         nkey_file: file("nkey_file"),
         ca_file: file("ca_file"),
-        client,
-        tls: section.choice("tls", None, &[("optional", false), ("required", true)]).is_some_and(|given| given.value),
+        client: client(section),
+        tls: tls(section),
         inbox_prefix: section.filled("inbox_prefix", None).map(|given| given.value),
         inbound_stream: name("inbound_stream", default.inbound_stream),
         inbound_subjects: subjects(section, "inbound_subjects").unwrap_or(default.inbound_subjects),
@@ -38,6 +32,21 @@ pub(in crate::config) fn nats(section: &Section<'_>) -> NatsSettings {
         replicas: replicas.unwrap_or(default.replicas),
         monitor_url: section.filled("monitor_url", None).and_then(|given| monitor(section, given)),
     }
+}
+
+/// Certificate and key of this client: both or neither.
+pub(in crate::config) fn client(section: &Section<'_>) -> Option<(PathBuf, PathBuf)> {
+    let (certificate, key) = (section.filled("client_cert_file", None), section.filled("client_key_file", None));
+    if let (Some(one), None) | (None, Some(one)) = (&certificate, &key) {
+        let help = "name both `client_cert_file` and `client_key_file`";
+        section.reader().error(one, "config.nats", "a certificate needs its key", "one of two", help);
+    }
+    certificate.zip(key).map(|(certificate, key)| (PathBuf::from(certificate.value), PathBuf::from(key.value)))
+}
+
+/// Whether TLS is required.
+pub(in crate::config) fn tls(section: &Section<'_>) -> bool {
+    section.choice("tls", None, &[("optional", false), ("required", true)]).is_some_and(|given| given.value)
 }
 
 fn replicas(section: &Section<'_>, given: &Given<i64>) -> Option<usize> {
@@ -54,7 +63,7 @@ fn replicas(section: &Section<'_>, given: &Given<i64>) -> Option<usize> {
     found
 }
 
-fn url(section: &Section<'_>, given: &Given<String>) -> Option<String> {
+pub(in crate::config) fn url(section: &Section<'_>, given: &Given<String>) -> Option<String> {
     let is_server = |one: &str| {
         let rest = one.strip_prefix("nats://").or_else(|| one.strip_prefix("tls://"));
         rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(|c: char| c.is_whitespace() || c.is_control()))
@@ -86,7 +95,7 @@ fn monitor(section: &Section<'_>, given: Given<String>) -> Option<String> {
 }
 
 /// The beginning of subjects: tokens with dots between them.
-fn subjects(section: &Section<'_>, key: &'static str) -> Option<String> {
+pub(in crate::config) fn subjects(section: &Section<'_>, key: &'static str) -> Option<String> {
     let given = section.filled(key, None)?;
     let is_token = |token: &str| !token.is_empty() && token.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if given.value.split('.').all(is_token) {

@@ -2,8 +2,12 @@
 
 use crate::config::environment::Variable;
 use crate::config::layers::{Given, Section};
-use crate::config::settings::{ChannelSettings, NotifySettings, SMTP_TIMEOUT_DEFAULT, SmtpSecurity, SmtpSettings, Transport};
+use crate::config::read::nats;
+use crate::config::settings::{
+    ChannelSettings, NotifySettings, SMTP_TIMEOUT_DEFAULT, SmtpSecurity, SmtpSettings, SubjectSettings, Transport,
+};
 use crate::wording::Language;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -16,6 +20,8 @@ const TIMEOUT_RANGE: RangeInclusive<i64> = 5..=600;
 pub(in crate::config) struct NotifyGiven {
     pub(in crate::config) settings: NotifySettings,
     pub(in crate::config) outbox_dir: Option<Given<String>>,
+    /// Where each of [`NotifySettings::subjects`] stands.
+    pub(in crate::config) subjects: Vec<Given<()>>,
 }
 
 pub(in crate::config) fn notify(section: &Section<'_>) -> NotifyGiven {
@@ -33,31 +39,51 @@ pub(in crate::config) fn notify(section: &Section<'_>) -> NotifyGiven {
         let help = "add `host = \"…\"` under [notify.smtp]";
         section.reader().error(transport, "config.smtp", "mail needs a relay", "no relay is named", help);
     }
+    let (channels, subjects) = channels(section);
+    let (subjects, places) = subjects.into_iter().unzip();
     let settings = NotifySettings {
         transport: transport.map_or(default.transport, |given| given.value),
         outbox_dir: outbox_dir.as_ref().map_or(default.outbox_dir, |given| PathBuf::from(&given.value)),
         smtp,
         language: language.map_or(default.language, |given| given.value),
         texts: texts.map(|given| PathBuf::from(given.value)),
-        channels: channels(section),
+        channels,
+        subjects,
     };
-    NotifyGiven { settings, outbox_dir }
+    NotifyGiven { settings, outbox_dir, subjects: places }
 }
 
-/// `[[notify.channel]]`, each id once.
-fn channels(section: &Section<'_>) -> Vec<ChannelSettings> {
-    let mut found: Vec<ChannelSettings> = vec![];
+/// `[[notify.channel]]`, each id once: an address in a file, or a NATS subject.
+fn channels(section: &Section<'_>) -> (Vec<ChannelSettings>, Vec<(SubjectSettings, Given<()>)>) {
+    let (mut channels, mut subjects) = (vec![], vec![]);
+    let mut seen = BTreeSet::new();
     for row in section.rows("channel") {
-        let (id, url_file) = (row.filled_required("id"), row.filled_required("url_file"));
+        let id = row.filled_required("id");
+        if let Some(id) = id.as_ref().filter(|id| !seen.insert(id.value.clone())) {
+            section.reader().error(id, "config.channel", format!("channel `{}` twice", id.value), "named before", "keep one of them");
+        }
+        if row.holds("subject") {
+            subjects.extend(subject(&row, id).map(|given| (given, row.place())));
+            continue;
+        }
+        let url_file = row.filled_required("url_file");
         let secret_file = row.filled("secret_file", None).map(|given| PathBuf::from(given.value));
         let private_hosts = row.texts("private_hosts").into_iter().map(|given| given.value).collect();
         let (Some(id), Some(url_file)) = (id, url_file) else { continue };
-        if found.iter().any(|known| known.id == id.value) {
-            section.reader().error(&id, "config.channel", format!("channel `{}` twice", id.value), "named before", "keep one of them");
-        }
-        found.push(ChannelSettings { id: id.value, url_file: PathBuf::from(url_file.value), secret_file, private_hosts });
+        channels.push(ChannelSettings { id: id.value, url_file: PathBuf::from(url_file.value), secret_file, private_hosts });
     }
-    found
+    (channels, subjects)
+}
+
+/// A row that is a NATS subject.
+fn subject(row: &Section<'_>, id: Option<Given<String>>) -> Option<SubjectSettings> {
+    let file = |key: &'static str| row.filled(key, None).map(|given| PathBuf::from(given.value));
+    let subject = nats::subjects(row, "subject");
+    let url = row.filled("url", None).and_then(|given| nats::url(row, &given));
+    let (creds_file, nkey_file, ca_file) = (file("creds_file"), file("nkey_file"), file("ca_file"));
+    let (client, tls) = (nats::client(row), nats::tls(row));
+    let inbox_prefix = row.filled("inbox_prefix", None).map(|given| given.value);
+    Some(SubjectSettings { id: id?.value, subject: subject?, url, creds_file, nkey_file, ca_file, client, tls, inbox_prefix })
 }
 
 /// Every key is read and checked even where no host is given, so that faults show before the transport is switched.

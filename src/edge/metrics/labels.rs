@@ -130,6 +130,8 @@ label! {
         Smtp = "smtp";
         /// Signed webhook, Slack, Teams.
         Webhook = "webhook";
+        /// A NATS subject.
+        Nats = "nats";
     }
 }
 

@@ -48,7 +48,11 @@ pub(crate) async fn connect(access: &Access, faults: &Arc<Faults>) -> Result<Cli
     }
     options = options.require_tls(access.tls);
     let servers: Vec<&str> = access.url.split(',').map(str::trim).collect();
-    options.connect(servers).await.map_err(|error| OpenError::Connect { url: access.url.clone(), why: error.to_string() })
+    options.connect(servers).await.map_err(|error| {
+        use async_nats::ConnectErrorKind::{Authentication, AuthorizationViolation};
+        let denied = matches!(error.kind(), Authentication | AuthorizationViolation);
+        OpenError::Connect { url: access.url.clone(), why: error.to_string(), denied }
+    })
 }
 
 /// Between 0 and 1. Many workers must not come back in the same instant; the clock's low digits are random enough for that.

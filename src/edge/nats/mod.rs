@@ -36,6 +36,7 @@ mod page;
 mod pull;
 mod queue;
 mod records;
+pub mod ring;
 
 /// Oldest server: before it a leader may answer before it has caught up, and pages cannot be read without a consumer.
 pub const SERVER_MIN: (u64, u64) = (2, 11);
@@ -44,7 +45,7 @@ pub const SERVER_MIN: (u64, u64) = (2, 11);
 const REQUEST_MAX: Duration = Duration::from_secs(5);
 
 /// How to reach the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Access {
     /// `nats://host:4222`, several separated by commas.
     pub url: String,
@@ -97,6 +98,8 @@ pub enum OpenError {
         url: String,
         /// Why.
         why: String,
+        /// The server does not let us in.
+        denied: bool,
     },
     /// The server is too old.
     #[error("the server is NATS {found}; {}.{} or newer is needed", SERVER_MIN.0, SERVER_MIN.1)]
@@ -110,6 +113,13 @@ pub enum OpenError {
     /// The server does not answer.
     #[error("the server does not answer: {0}")]
     Unavailable(String),
+}
+
+impl OpenError {
+    /// Whether only a person can help: the server refuses who we are, or what proves it cannot be read.
+    pub(crate) const fn is_denied(&self) -> bool {
+        matches!(self, Self::Connect { denied: true, .. } | Self::File { .. })
+    }
 }
 
 /// An open backend; both [`Store`](crate::store::Store) and [`Queue`](crate::store::Queue).

@@ -5,6 +5,7 @@
 
 use crate::policy::{Recipient, Sender};
 use async_trait::async_trait;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 pub mod digest;
@@ -38,6 +39,17 @@ pub struct Outgoing {
     pub link: Option<String>,
     /// Where a reply goes.
     pub reply_to: Option<String>,
+}
+
+impl Outgoing {
+    /// The alert as other programs read it. Words of a case only where somebody decided that this channel stays inside.
+    pub fn facts(&self) -> Value {
+        let inside = (!self.leaves_site).then_some(self.text.as_str());
+        json!({
+            "type": "alert", "id": self.message_id, "to": self.to.address, "summary": self.subject, "thread": self.thread_id, "link": self.link,
+            "text": inside,
+        })
+    }
 }
 
 /// How an attempt ended.
@@ -82,6 +94,8 @@ pub enum Reason {
     MaybeSent,
     /// The server said "later".
     Busy,
+    /// Nobody listens at the other end.
+    NobodyListens,
     /// The server refused name or password.
     Authentication,
     /// The server refused for good.
@@ -103,6 +117,7 @@ impl Reason {
             Self::Timeout => "timeout",
             Self::MaybeSent => "maybe_sent",
             Self::Busy => "busy",
+            Self::NobodyListens => "nobody_listens",
             Self::Authentication => "authentication",
             Self::Refused => "refused",
             Self::Disk => "disk",

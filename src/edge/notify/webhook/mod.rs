@@ -75,10 +75,7 @@ impl Webhook {
         // Words of a case only where somebody decided that this channel stays inside.
         let inside = (!alert.leaves_site).then_some(alert.text.as_str());
         match self.shape {
-            Shape::Plain => json!({
-                "type": "alert", "id": alert.message_id, "to": alert.to.address, "summary": subject, "thread": alert.thread_id, "link": alert.link,
-                "text": inside,
-            }),
+            Shape::Plain => alert.facts(),
             Shape::Slack => {
                 let safe = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
                 let link = alert
