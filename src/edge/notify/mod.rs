@@ -7,6 +7,7 @@ use crate::policy::{Recipient, Sender};
 use async_trait::async_trait;
 use std::time::Duration;
 
+pub mod bundle;
 pub mod digest;
 pub mod html;
 pub mod outbox;

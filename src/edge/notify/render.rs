@@ -129,7 +129,7 @@ fn subject(case: &CaseRecord, intent: &Intent, policy: &Policy) -> String {
 }
 
 /// The categories, gravest kinds first, and which slots are known.
-fn kinds(case: &CaseRecord) -> String {
+pub(crate) fn kinds(case: &CaseRecord) -> String {
     let names: Vec<&str> = case.categories.iter().filter(|one| **one != Category::SelfHarm).map(|one| one.name()).take(2).collect();
     let slots = case.summaries.get(&Track::Harassment).map(|summary| &summary.slots);
     let has = |role: Role| slots.is_some_and(|slots| slots.iter().any(|(known, _)| *known == role));
@@ -359,7 +359,7 @@ fn date(at: Timestamp, policy: &Policy) -> String {
     jiff::ZonedDateTime::new(at, policy.time_zone.clone()).strftime("%-m月%-d日 %H:%M").to_string()
 }
 
-fn clock(at: Timestamp, policy: &Policy) -> String {
+pub(crate) fn clock(at: Timestamp, policy: &Policy) -> String {
     jiff::ZonedDateTime::new(at, policy.time_zone.clone()).strftime("%H:%M").to_string()
 }
 
