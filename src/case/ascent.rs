@@ -36,8 +36,12 @@ fn climb_on(case: &mut CaseRecord, track: Track, opening: Step, policy: &Policy,
             (_, true) => Step::Repeat,
             (_, false) => Step::Next,
         };
-        for to in &fired.calls {
+        for to in fired.calls.iter().filter(|_| !fired.is_listed) {
             push(case, track, step, to.clone(), &fired, policy, now);
+        }
+        if fired.is_listed && !fired.is_repeat {
+            let names: Vec<&str> = fired.calls.iter().map(|to| to.name.as_str()).collect();
+            case.note(now, Happening::Listed, MACHINE, &names.join("、"));
         }
         let passed: Vec<String> = fired.skipped.iter().filter(|skip| skip.why != SkipReason::Acknowledged).map(shown).collect();
         if !passed.is_empty() && !fired.is_repeat {
@@ -93,11 +97,34 @@ impl CaseRecord {
         let moment = ladder.moment(number);
         let calls = policy.resolve(moment.to, moment.by, &facts, &|person| spared.contains(person), now, &mut vec![]);
         let (rung, is_final) = (moment.rung, moment.is_final);
-        let fired = Fired { moment: number, rung, is_repeat: false, is_final, calls: vec![], skipped: vec![], deadline };
+        let fired = Fired { moment: number, rung, is_repeat: false, is_final, is_listed: false, calls: vec![], skipped: vec![], deadline };
         for to in &calls {
             push(self, track, Step::Grown, to.clone(), &fired, policy, now);
         }
         !calls.is_empty()
+    }
+
+    /// What a colleague asks for waits for no list and no opening hour: the first rung that alerts somebody speaks now.
+    pub(crate) fn hurry(&mut self, track: Track, step: Step, policy: &Policy, now: Timestamp) {
+        let ladder = self.ladder(track, policy);
+        let Some(climb) = self.climbs.get_mut(&track) else { return };
+        let waits = climb.next.checked_sub(1).is_none_or(|fired| ladder.moment(fired).is_listed);
+        if !waits {
+            return;
+        }
+        while ladder.moment(climb.next).is_listed {
+            climb.next += 1;
+        }
+        climb.due = now;
+        climb_on(self, track, step, policy, now);
+    }
+
+    /// Whether what was told last on some track was told by a list.
+    pub fn is_listed(&self, policy: &Policy) -> bool {
+        let by_list = |(track, climb): (&Track, &Climb)| {
+            climb.next.checked_sub(1).is_some_and(|fired| self.ladder(*track, policy).moment(fired).is_listed)
+        };
+        self.state == CaseState::Open && self.climbs.iter().any(by_list)
     }
 
     /// Open, and everybody may be told.

@@ -54,7 +54,20 @@ pub(crate) fn push(case: &mut CaseRecord, track: Track, step: Step, to: Recipien
     let unique = Digest::of_fields(&fields).key();
     let message_id = format!("{}-{}-{}-{}@{domain}", case.id, step.id(), number, unique.get(..16).unwrap_or(&unique));
     let (state, level, deadline, moment) = (IntentState::Pending { failed: 0 }, case.level, fired.deadline, fired.moment);
-    case.intents.push(Intent { number, track, step, moment, level, to, message_id, due_at: now, deadline, state });
+    case.intents.push(Intent {
+        number,
+        track,
+        step,
+        moment,
+        level,
+        to,
+        message_id,
+        due_at: now,
+        deadline,
+        state,
+        held: None,
+        bundle: None,
+    });
     while case.intents.len() > INTENTS_MAX {
         let Some(oldest) = case.intents.iter().position(|intent| !intent.state.is_live()) else { break };
         case.intents.remove(oldest);
@@ -113,6 +126,7 @@ impl CaseRecord {
         let (IntentState::Pending { failed } | IntentState::Sending { failed, .. }) = intent.state else { return None };
         // A sender that died may have sent or not; once somebody has the case, nobody else needs to be told.
         intent.state = if taken { IntentState::Cancelled } else { IntentState::Sending { failed, since: now } };
+        intent.held = None;
         let begun = (!taken).then(|| intent.clone());
         refresh(self);
         begun

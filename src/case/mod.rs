@@ -10,14 +10,17 @@ use crate::model::ids::{CaseId, MessageId, QueueName, Tenant};
 use crate::model::message::Channel;
 use crate::model::severity::{Category, Lane, Level};
 use crate::policy::climb::Climb;
-use crate::policy::{Facts, Recipient, Track};
+use crate::policy::{Recipient, Track};
 use crate::store::record::Versioned;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub mod ascent;
+pub mod bundle;
 pub mod countdown;
+pub mod facts;
+pub mod gate;
 pub mod hold;
 pub mod intents;
 pub mod people;
@@ -157,6 +160,11 @@ impl CaseState {
         }
     }
 
+    /// Whether somebody has it, or has had it to the end.
+    pub const fn is_taken(&self) -> bool {
+        !matches!(self, Self::Open)
+    }
+
     /// Whether no more messages may join.
     pub const fn is_closed(&self) -> bool {
         matches!(self, Self::Closed { .. })
@@ -278,10 +286,12 @@ pub enum Happening {
     Grown,
     Flagged,
     Observed,
+    Listed,
     Silenced,
     SheetFilled,
     HoldSet,
     HoldReleased,
+    AlertHeld,
     AlertSent,
     AlertRetried,
     AlertFailed,
@@ -304,10 +314,12 @@ impl Happening {
             Self::Grown => "grown",
             Self::Flagged => "flagged",
             Self::Observed => "observed",
+            Self::Listed => "listed",
             Self::Silenced => "silenced",
             Self::SheetFilled => "sheet_filled",
             Self::HoldSet => "hold_set",
             Self::HoldReleased => "hold_released",
+            Self::AlertHeld => "alert_held",
             Self::AlertSent => "alert_sent",
             Self::AlertRetried => "alert_retried",
             Self::AlertFailed => "alert_failed",
@@ -330,10 +342,12 @@ impl Happening {
             Self::Grown => "件数増加",
             Self::Flagged => "担当者の申出",
             Self::Observed => "一覧のみ(通知なし)",
+            Self::Listed => "一覧で通知",
             Self::Silenced => "通知の停止中",
             Self::SheetFilled => "対応記録",
             Self::HoldSet => "返信保留",
             Self::HoldReleased => "返信保留の解除",
+            Self::AlertHeld => "まとめて通知",
             Self::AlertSent => "通知済み",
             Self::AlertRetried => "通知再試行",
             Self::AlertFailed => "通知失敗",
@@ -404,6 +418,12 @@ pub struct Intent {
     pub deadline: Timestamp,
     /// Where it stands.
     pub state: IntentState,
+    /// Too many went to this person: it waits until then, and leaves with the others that wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Timestamp>,
+    /// Message-ID of the list in which it leaves, from the moment at which it was put there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<String>,
 }
 
 /// Where an alert stands.
@@ -445,44 +465,5 @@ impl IntentState {
     /// Whether it was accepted.
     pub const fn is_sent(&self) -> bool {
         matches!(self, Self::Sent { .. })
-    }
-}
-
-impl CaseRecord {
-    /// The id of a case: eight characters of the digest of tenant, scope and generation.
-    pub fn id_of(tenant: &Tenant, scope: &str, generation: u32) -> CaseId {
-        let digest = Digest::of_fields(&[tenant.as_str().as_bytes(), scope.as_bytes(), &generation.to_be_bytes()]);
-        let letters: String = digest.key().to_uppercase().chars().take(8).collect();
-        CaseId(format!("C-{letters}"))
-    }
-
-    /// All messages counted.
-    pub fn message_count(&self) -> u64 {
-        self.counts.values().sum()
-    }
-
-    /// What routing looks at.
-    pub fn facts(&self, track: Track) -> Facts {
-        Facts {
-            track,
-            level: self.level,
-            tenant: Some(self.tenant.as_str().to_owned()),
-            queue: Some(self.queue.as_str().to_owned()),
-            channel: self.channel(),
-            customer: self.customer.clone(),
-            categories: self.categories.clone(),
-            lanes: self.lanes.clone(),
-        }
-    }
-
-    /// Events after number `seen` that the record still holds, with their numbers.
-    pub fn events_after(&self, seen: u64) -> impl Iterator<Item = (u64, &CaseEvent)> {
-        let first = self.event_count.saturating_sub(self.events.len() as u64) + 1;
-        (first..).zip(&self.events).filter(move |(n, _)| *n > seen)
-    }
-
-    /// The newest message's channel.
-    pub fn channel(&self) -> Option<Channel> {
-        self.messages.last().map(|message| message.channel)
     }
 }

@@ -194,6 +194,9 @@ impl CaseRecord {
                 continue;
             }
             start(self, *track, *step, joining.quiet_for(self, *track), policy, now);
+            if joining.asked.is_some() {
+                self.hurry(*track, *step, policy, now);
+            }
         }
         if was_taken {
             let others = self.tracks.iter().copied().filter(|track| rising.iter().all(|(known, _)| known != track)).collect::<Vec<_>>();

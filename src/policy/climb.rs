@@ -4,6 +4,7 @@
 //! resolved when a rung fires, not when the climb begins. Waits count from when the rung before really fired, so after
 //! an outage nobody is skipped and nobody is buried under several rungs at once.
 
+use crate::policy::exposure::Exposures;
 use crate::policy::people::Recipient;
 use crate::policy::route::Facts;
 use crate::policy::{Ladder, Policy};
@@ -37,6 +38,8 @@ pub struct Fired {
     pub is_repeat: bool,
     /// The rungs are over.
     pub is_final: bool,
+    /// A digest tells them; nothing is to be sent.
+    pub is_listed: bool,
     /// Whom to tell.
     pub calls: Vec<Recipient>,
     /// Who was passed over, and why, for people.
@@ -114,6 +117,10 @@ impl Climb {
             let moment = ladder.moment(number);
             let mut calls = policy.resolve(moment.to, moment.by, facts, done, now, &mut skipped);
             if calls.is_empty() && moment.is_final {
+                // Everybody has had enough for today: then they are told all the same.
+                calls = policy.exposed(Exposures::default()).resolve(moment.to, moment.by, facts, done, now, &mut vec![]);
+            }
+            if calls.is_empty() && moment.is_final {
                 calls = policy.last_resort(moment.to, done);
             }
             self.next = number.saturating_add(1);
@@ -121,8 +128,8 @@ impl Climb {
                 continue;
             }
             self.due = policy.wait(ladder, now, ladder.gap(number));
-            let (rung, is_repeat, is_final) = (moment.rung, moment.is_repeat, moment.is_final);
-            return Some(Fired { moment: number, rung, is_repeat, is_final, calls, skipped, deadline: self.due });
+            let (rung, is_repeat, is_final, is_listed) = (moment.rung, moment.is_repeat, moment.is_final, moment.is_listed);
+            return Some(Fired { moment: number, rung, is_repeat, is_final, is_listed, calls, skipped, deadline: self.due });
         }
     }
 }
@@ -191,6 +198,8 @@ impl Policy {
                 None if person.disabled => return Err(SkipReason::Disabled),
                 None if done(id) => return Err(SkipReason::Acknowledged),
                 None if person.avoid.iter().any(|category| facts.categories.contains(category)) => return Err(SkipReason::Avoids),
+                // Shown as the same: why somebody is spared is nobody's business.
+                None if self.has_had_enough(person, facts, now) => return Err(SkipReason::Avoids),
                 None => return Ok(id),
             }
         }

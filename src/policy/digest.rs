@@ -22,11 +22,13 @@ pub enum Section {
     Observed,
     /// Messages of level 1.
     Watch,
+    /// Cases whose ladder leaves the telling to a list for now.
+    Listed,
 }
 
 impl Section {
     /// Every section.
-    pub const ALL: [Self; 3] = [Self::Open, Self::Observed, Self::Watch];
+    pub const ALL: [Self; 4] = [Self::Open, Self::Observed, Self::Watch, Self::Listed];
 
     /// The id used in files.
     pub const fn id(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Section {
             Self::Open => "open",
             Self::Observed => "observed",
             Self::Watch => "watch",
+            Self::Listed => "listed",
         }
     }
 }
@@ -51,6 +54,10 @@ pub struct Digest {
     pub by: Vec<String>,
     /// Times of day, in the policy's time zone, sorted. Never empty.
     pub at: Vec<Time>,
+    /// Key of the working hours outside which its times do not count; none: always.
+    pub hours: Option<String>,
+    /// Nothing is sent where there is nothing to list.
+    pub skips_empty: bool,
     /// What it lists.
     pub show: Vec<Section>,
     /// Lanes whose messages it lists.
@@ -75,7 +82,9 @@ impl Policy {
         let today = jiff::ZonedDateTime::new(now, self.time_zone.clone()).date();
         let days = [Some(today), today.yesterday().ok()];
         let moments = days.into_iter().flatten().flat_map(|day| digest.at.iter().map(move |time| day.to_datetime(*time)));
-        moments.filter_map(|moment| self.time_zone.to_timestamp(moment).ok()).filter(|moment| *moment <= now).max()
+        let hours = digest.hours.as_ref().and_then(|id| self.hours.iter().find(|hours| hours.id == *id));
+        let counts = |at: &Timestamp| hours.is_none_or(|hours| hours.is_open(*at, &self.calendar, &self.time_zone));
+        moments.filter_map(|moment| self.time_zone.to_timestamp(moment).ok()).filter(|moment| *moment <= now).filter(counts).max()
     }
 
     /// Whether cases of these facts only go on a list: the first mode that fits decides, and what is urgent always pages.

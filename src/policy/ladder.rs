@@ -38,6 +38,8 @@ pub struct Rung {
     pub after: Duration,
     /// Told again in this rhythm, this often.
     pub repeat: Option<(Duration, u32)>,
+    /// Told by a digest at its next time, not by an alert. The wait for the next rung runs all the same.
+    pub is_listed: bool,
 }
 
 /// The end of a ladder that has no end.
@@ -68,6 +70,8 @@ pub struct Moment<'a> {
     pub is_repeat: bool,
     /// The rungs are over.
     pub is_final: bool,
+    /// A digest tells it.
+    pub is_listed: bool,
 }
 
 impl Ladder {
@@ -98,12 +102,13 @@ impl Ladder {
     pub fn moment(&self, number: u32) -> Moment<'_> {
         let index = usize::try_from(number).unwrap_or(usize::MAX);
         if let Some((after, rung, is_repeat)) = self.moments.get(index) {
-            let Rung { to, by, .. } = &self.rungs[*rung];
-            return Moment { after: *after, to, by, rung: *rung, is_repeat: *is_repeat, is_final: false };
+            let Rung { to, by, is_listed, .. } = &self.rungs[*rung];
+            return Moment { after: *after, to, by, rung: *rung, is_repeat: *is_repeat, is_final: false, is_listed: *is_listed };
         }
         let nth = number.saturating_sub(u32::try_from(self.moments.len()).unwrap_or(u32::MAX));
         let Finally { to, by, after, every } = &self.finally;
-        Moment { after: *after + every.saturating_mul(nth), to, by, rung: self.rungs.len(), is_repeat: nth > 0, is_final: true }
+        let after = *after + every.saturating_mul(nth);
+        Moment { after, to, by, rung: self.rungs.len(), is_repeat: nth > 0, is_final: true, is_listed: false }
     }
 
     /// From one point to the next.

@@ -16,6 +16,7 @@ use std::time::Duration;
 pub mod calendar;
 pub mod climb;
 pub mod digest;
+pub mod exposure;
 pub mod hours;
 pub mod ladder;
 pub mod people;
@@ -23,6 +24,7 @@ pub mod read;
 pub mod roster;
 pub mod rota;
 pub mod route;
+pub mod throttle;
 pub mod timeline;
 
 pub use crate::policy::calendar::Calendar;
@@ -137,6 +139,10 @@ pub struct Policy {
     pub overrides: Rota,
     /// How queues are watched; the first that fits decides, live where none does.
     pub modes: Vec<digest::Mode>,
+    /// What people with a daily limit have been sent today; nothing in a file.
+    pub exposures: exposure::Exposures,
+    /// How many alerts one person is sent before the rest comes as one list.
+    pub throttle: throttle::Throttle,
     digest: Digest,
 }
 

@@ -63,6 +63,8 @@ pub struct Person {
     pub absences: Vec<Absence>,
     /// Kinds of harm this person must not be shown.
     pub avoid: Vec<Category>,
+    /// Cases of suspected harassment that this person is sent in a day, before others are asked.
+    pub exposure_max_per_day: Option<u32>,
     /// Told nothing, keeps its name in the history.
     pub disabled: bool,
 }

@@ -52,7 +52,8 @@ pub fn timeline(policy: &Policy, facts: &Facts, at: Timestamp, acknowledged: &[A
         let done = |person: &str| policy.is_done(person, &slots, &|slot| filled.contains(slot));
         let Some(fired) = climb.fire(policy, facts, &done, now) else { break };
         let skipped: Vec<String> = fired.skipped.iter().map(|skip| shown(&skip.name, skip.why)).collect();
-        for to in fired.calls {
+        // A list comes at its own times, not at this one.
+        for to in fired.calls.into_iter().filter(|_| !fired.is_listed) {
             let (rung, is_repeat, is_final) = (fired.rung + 1, fired.is_repeat, fired.is_final);
             rows.push(Row { at: now, to, rung, is_repeat, is_final, skipped: skipped.clone() });
         }

@@ -90,6 +90,7 @@ texts! {
         SubjectUnchecked "unchecked" Subject [Step Case Deadline] [Count];
         SubjectCheck "check" Subject [Case] [];
         SubjectDigest "digest" Subject [Name At] [Counts];
+        SubjectBundle "bundle" Subject [Name Count Deadline] [];
     }
     "step" {
         StepDrill "drill" Name [] [];
@@ -204,8 +205,19 @@ texts! {
         DigestOpen "open" Name [] [];
         DigestTaken "taken" Name [] [];
         DigestObserved "observed" Name [] [];
+        DigestListed "listed" Name [] [];
         DigestLine "line" Line [Case Name] [Count At Holder Hold];
         DigestHarassment "harassment" Name [Level Kind] [];
         DigestHold "hold" Piece [] [];
+    }
+    "bundle" {
+        BundleBadge "badge" Name [] [];
+        BundleTitle "title" Name [] [];
+        BundleCase "case" Line [Case Level Kind] [LevelName Known];
+        BundleUnchecked "unchecked" Line [Case Count] [];
+        BundleLine "line" Line [Name Deadline] [];
+        BundleFirst "first" Name [Deadline] [];
+        BundleWhy "why" Line [] [Minutes Count];
+        BundleTake "take" Lines [] [];
     }
 }

@@ -226,7 +226,7 @@ impl Worker {
             let (worker, permits, key) = (Arc::clone(&self), Arc::clone(permits), key.clone());
             sends.spawn(async move {
                 let Ok(_permit) = permits.of(&channel).acquire().await else { return };
-                if let Err(error) = worker.send(&key, number).await {
+                if let Err(error) = worker.dispatch(&key, number).await {
                     tracing::error!(%error, "an alert could not be recorded; the next scan tries again");
                 }
             });
@@ -237,7 +237,8 @@ impl Worker {
         }
     }
 
-    async fn send(&self, key: &Key, number: u32) -> Result<(), StoreError> {
+    /// Sends one alert by itself.
+    pub(crate) async fn send(&self, key: &Key, number: u32) -> Result<(), StoreError> {
         let hand_over = |case: Option<CaseRecord>| {
             let Some(mut case) = case else { return Change::Keep(None) };
             let before = case.clone();
@@ -258,6 +259,7 @@ impl Worker {
         self.record_send(key, number, &attempt_of(outcome)).await?;
         if outcome == Outcome::Sent {
             tracing::info!(case = %case.id, step = intent.step.id(), to = %intent.to.person, "alert sent");
+            self.count_exposure(&case, &intent, Timestamp::now()).await;
             if let Some(listener) = &self.on_alert {
                 listener(&case, &format!("宛先: {}\n件名: {}\n\n{}", intent.to.name, outgoing.subject, outgoing.text));
             }
@@ -268,7 +270,7 @@ impl Worker {
     }
 
     /// What opens the case to whom this alert goes; an alert without it is better than none.
-    async fn token(&self, case: &CaseRecord, intent: &Intent) -> Option<String> {
+    pub(crate) async fn token(&self, case: &CaseRecord, intent: &Intent) -> Option<String> {
         if !self.ways.are_open() {
             return None;
         }
@@ -283,7 +285,7 @@ impl Worker {
     }
 
     /// What a channel of the policy is in metrics.
-    fn label(&self, channel: &str) -> AlertChannel {
+    pub(crate) fn label(&self, channel: &str) -> AlertChannel {
         let policy = self.policy();
         let kind = policy.channels.iter().find(|known| known.id == channel).map_or(ChannelKind::Mail, |known| known.kind);
         match kind {
@@ -295,7 +297,7 @@ impl Worker {
     }
 
     /// Records the outcome of a send. Tried hard: an outcome that is lost means that a person is told twice.
-    async fn record_send(&self, key: &Key, number: u32, attempt: &Attempt) -> Result<(), StoreError> {
+    pub(crate) async fn record_send(&self, key: &Key, number: u32, attempt: &Attempt) -> Result<(), StoreError> {
         for _ in 0..FINISH_TRIES {
             let policy = self.policy();
             let finish = |case: Option<CaseRecord>| match case {
@@ -327,7 +329,7 @@ impl Worker {
     }
 }
 
-fn attempt_of(outcome: Outcome) -> Attempt {
+pub(crate) fn attempt_of(outcome: Outcome) -> Attempt {
     match outcome {
         Outcome::Sent => Attempt::Sent,
         Outcome::Transient { reason, slow_down } => {
@@ -341,7 +343,7 @@ fn attempt_of(outcome: Outcome) -> Attempt {
     }
 }
 
-fn label_of(outcome: Outcome) -> AlertOutcome {
+pub(crate) fn label_of(outcome: Outcome) -> AlertOutcome {
     match outcome {
         Outcome::Sent => AlertOutcome::Sent,
         Outcome::Transient { .. } | Outcome::Later { .. } => AlertOutcome::Transient,

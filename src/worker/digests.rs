@@ -86,6 +86,9 @@ impl Worker {
         let Some(slot) = policy.slot(digest, now) else { return Ok(()) };
         let Some(state) = self.begin_digest(digest, slot, now).await? else { return Ok(()) };
         let lists = self.lists(digest, policy, &state).await?;
+        if digest.skips_empty && lists.iter().all(|list| list.lines.is_empty()) {
+            return self.note_digest(digest, slot, None, true).await;
+        }
         let facts = Facts::of(Track::Harassment, Level::Ordinary);
         let mut missing = vec![];
         for to in policy.reached(&digest.to, &digest.by, &facts, now) {
@@ -162,6 +165,10 @@ impl Worker {
                 Section::Observed => {
                     let observed = cases.iter().filter(|case| is_observed(case)).map(line);
                     lists.push(list(texts.plain(Text::DigestObserved), observed));
+                }
+                Section::Listed => {
+                    let listed = cases.iter().filter(|case| case.is_listed(policy)).map(line);
+                    lists.push(list(texts.plain(Text::DigestListed), listed));
                 }
                 Section::Watch => {}
             }

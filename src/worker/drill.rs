@@ -40,7 +40,8 @@ impl Desk {
         case.note(now, Happening::Opened, MACHINE, "到達確認");
         case.note(now, Happening::Noted, by, "到達確認");
         let deadline = now + CHECK_TIME;
-        let fired = Fired { moment: 0, rung: 0, is_repeat: false, is_final: false, calls: vec![], skipped: vec![], deadline };
+        let fired =
+            Fired { moment: 0, rung: 0, is_repeat: false, is_final: false, is_listed: false, calls: vec![], skipped: vec![], deadline };
         for person in called {
             for (channel, address) in &person.reach {
                 let to =

@@ -26,12 +26,14 @@ use tokio_util::task::TaskTracker;
 
 pub mod announce;
 pub mod answer;
+pub mod bundles;
 pub mod bury;
 pub mod crowd;
 pub mod desk;
 pub mod digests;
 pub mod drill;
 pub mod enroll;
+pub mod exposure;
 pub mod flag;
 mod keys;
 pub mod process;

@@ -143,13 +143,17 @@ impl Desk {
         Ok(given)
     }
 
-    /// Applies who left to the policy of the file; true if that changed anything.
+    /// Applies who left, and what people have been sent today, to the policy of the file; true if it is another one now.
     pub async fn apply_leavers(&self, policy: &Policy) -> Result<bool, StoreError> {
-        let next = Leavers::read(&*self.store).await?.over(policy);
-        let changed = *self.policy() != next;
+        let mut next = Leavers::read(&*self.store).await?.over(policy);
+        next.exposures = self.exposures(policy).await?;
+        let before = self.policy();
+        let changed = *before != next;
+        // A count is no other policy.
+        let is_other = changed && before.exposed(next.exposures.clone()) != next;
         if changed {
             self.set_policy(Arc::new(next));
         }
-        Ok(changed)
+        Ok(is_other)
     }
 }

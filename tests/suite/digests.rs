@@ -49,7 +49,7 @@ fn a_slot_is_the_latest_time_that_has_passed() {
         assert_eq!(policy.slot(digest, now), Some(expected), "{now}");
     }
     // A night in which the clock skips 02:30 has its digest when the clock goes on.
-    let spring = SHIPPED.replace("Asia/Tokyo", "America/New_York").replace("at = [\"07:30\"]", "at = [\"02:30\"]");
+    let spring = crate::roster::awake().replace("Asia/Tokyo", "America/New_York").replace("at = [\"07:30\"]", "at = [\"02:30\"]");
     let policy = parse(&spring).0.expect("sound");
     let digest = policy.digests.iter().find(|one| one.id == "handover").expect("shipped");
     let slot = policy.slot(digest, "2026-03-08T12:00:00Z".parse().expect("a time")).expect("a slot");
@@ -156,5 +156,75 @@ fn what_waited_for_days_pages_only_if_it_is_urgent() {
         case.join(&joining, &policy, now);
         let is_listed = case.events.iter().any(|event| event.what == Happening::Observed);
         assert_eq!((!case.intents.is_empty(), is_listed), (pages, !pages), "{hours} h, {level} {track:?}");
+    }
+}
+
+/// A mail of level 2 as it comes in at `now`.
+fn suspected_mail(policy: &Policy, now: Timestamp, asked: bool) -> mimamori::case::CaseRecord {
+    use mimamori::case::summary::Summary;
+    use mimamori::case::transitions::Joining;
+    use mimamori::case::{CaseMessage, CaseRecord};
+    use mimamori::model::digest::Digest;
+    use mimamori::model::ids::{MessageId, QueueName, Tenant};
+    use mimamori::model::message::Channel;
+    let (identity, id, evidence, level) = ("i".to_owned(), MessageId("m".to_owned()), Digest::of(b"raw"), Level::Suspected);
+    let joining = Joining {
+        message: CaseMessage { identity, id, level, channel: Channel::Email, received_at: now, evidence },
+        categories: vec![],
+        lanes: vec![],
+        summaries: [(Track::Harassment, Summary { level, ..Summary::default() })].into(),
+        reason: None,
+        asked: asked.then(|| ("田中".to_owned(), "代わってほしい".to_owned())),
+        customer: None,
+        quiet: None,
+    };
+    let mut case = CaseRecord::open(&Tenant::default(), &QueueName::default(), "scope", 1, policy, now);
+    case.join(&joining, policy, now);
+    case
+}
+
+#[test]
+fn a_suspected_mail_waits_for_the_list_and_two_hours_of_work_before_it_alerts_anybody() {
+    use jiff::SignedDuration;
+    let policy = parse(SHIPPED).0.expect("sound");
+    let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+    // Friday night: listed on Monday at nine, the manager is told at eleven.
+    let mut case = suspected_mail(&policy, at("2026-11-27T22:00:00+09:00"), false);
+    let mut now = at("2026-11-27T22:00:00+09:00");
+    let (opens, ends) = (at("2026-11-30T09:00:00+09:00"), at("2026-11-30T11:00:00+09:00"));
+    while now < ends {
+        case.advance(&policy, now);
+        assert!(case.intents.is_empty(), "alerted at {now}");
+        assert_eq!(case.is_listed(&policy), now >= opens, "{now}");
+        now += SignedDuration::from_mins(1);
+    }
+    case.advance(&policy, ends);
+    let told: Vec<&str> = case.intents.iter().map(|intent| intent.to.person.as_str()).collect();
+    assert_eq!((told, case.is_listed(&policy)), (vec!["supervisor", "manager"], false));
+    // A colleague who asks is not put on a list.
+    let asked = suspected_mail(&policy, at("2026-11-27T22:00:00+09:00"), true);
+    assert!(asked.intents.iter().any(|intent| intent.to.person == "supervisor"), "{:?}", asked.intents);
+    // The list keeps office hours.
+    let digest = policy.digests.iter().find(|one| one.id == "suspected").expect("shipped");
+    for (now, expected) in [
+        ("2026-11-27T17:59:00+09:00", Some("2026-11-27T17:00:00+09:00")),
+        ("2026-11-28T12:30:00+09:00", Some("2026-11-27T17:00:00+09:00")),
+        ("2026-11-29T12:30:00+09:00", None),
+        ("2026-11-30T09:00:00+09:00", Some("2026-11-30T09:00:00+09:00")),
+    ] {
+        assert_eq!(policy.slot(digest, at(now)), expected.map(at), "{now}");
+    }
+}
+
+#[test]
+fn whoever_is_left_to_a_list_is_sent_one_and_nothing_urgent_is() {
+    let urgent = "[[ladders.emergency.step]]\nto = [\"emergency\"]\nby = [\"mail\", \"pager\"]\n";
+    for (text, expected) in [
+        (SHIPPED.replace("show = [\"listed\"]", "show = [\"open\"]"), "ladder `suspected` leaves `supervisor` to a list that nobody sends"),
+        (SHIPPED.replace(urgent, &format!("{urgent}listed = true\n")), "urgent ladder `emergency` waits for a list"),
+        (SHIPPED.replace("hours = \"office\"\nskip_empty", "hours = \"ofice\"\nskip_empty"), "did you mean `office`?"),
+    ] {
+        let (policy, shown) = parse(&text);
+        assert!(policy.is_none() && shown.contains(expected), "{expected}\n{shown}");
     }
 }

@@ -1,5 +1,5 @@
-//! Escalation on a virtual clock: random policies, people who acknowledge, pass and forget, mail servers that fail, workers that
-//! die and race. Any seed replays exactly: `MIMAMORI_SEED=n` runs that one, `MIMAMORI_SEEDS=n` so many.
+//! Escalation on a virtual clock: random policies with and without working hours, people who acknowledge, pass and forget, mail
+//! servers that fail, workers that die and race. What hours mean is counted second by second, apart from the product's way. Any seed replays exactly: `MIMAMORI_SEED=n` runs that one, `MIMAMORI_SEEDS=n` so many.
 
 use jiff::{SignedDuration, Timestamp};
 use mimamori::case::intents::Attempt;
@@ -12,6 +12,7 @@ use mimamori::model::digest::Digest;
 use mimamori::model::ids::{MessageId, QueueName, Tenant};
 use mimamori::model::message::Channel;
 use mimamori::model::severity::{Category, Level};
+use mimamori::policy::climb::Climb;
 use mimamori::policy::{Policy, Track};
 use mimamori::store::record;
 use std::collections::BTreeMap;
@@ -30,6 +31,9 @@ const GRACE: i64 = 2;
 
 /// Virtual time of one seed, in seconds.
 const SPAN: i64 = 3 * 3600;
+
+/// Virtual time for which the open seconds are known: waits that end later are only seen to be later.
+const HORIZON: i64 = SPAN + 6 * 3600;
 
 /// SplitMix64: small, and the same on every machine.
 struct Dice(u64);
@@ -80,25 +84,78 @@ fn policy_text(dice: &mut Dice) -> String {
     text += "[teams.all]\nmembers = [\"a\", \"b\", \"c\", \"d\", \"e\"]\n[teams.two]\nmembers = [\"a\", \"b\"]\n";
     text += "[digests.d]\nto = [\"a\"]\nby = [\"mail\"]\nat = [\"07:30\"]\n\
              lanes = [\"safety_incident\", \"rights_assertion\", \"third_party_report\", \"accommodation\", \"staff_misconduct\"]\n";
+    text += &hours_text(dice);
+    ladder_text(&mut text, "u", false, dice);
+    let sleeps = dice.one_in(2);
+    ladder_text(&mut text, "l", sleeps, dice);
+    text + "[[route]]\ntrack = \"care\"\nladder = \"u\"\n[[route]]\ntrack = \"safety\"\nladder = \"u\"\n\
+            [[route]]\ntrack = \"harassment\"\nlevels = [4]\nladder = \"u\"\n[[route]]\nladder = \"l\"\n"
+}
+
+/// Hours with many edges: some within the three hours of a seed, in whatever zone.
+fn hours_text(dice: &mut Dice) -> String {
+    let mut text = "[calendar]\njapanese_holidays = false\nyear_end = []\n[hours.h]\nmon = [\"00:00-24:00\"]\n".to_owned();
+    for day in ["sat", "sun"] {
+        let mut stretches = vec![];
+        let mut minute = dice.roll(90);
+        while minute < 24 * 60 {
+            let end = minute + 5 + dice.roll(120);
+            let (close, next) = (end % (24 * 60), end + 1 + dice.roll(100));
+            stretches.push(format!("\"{:02}:{:02}-{:02}:{:02}\"", minute / 60, minute % 60, close / 60, close % 60));
+            minute = next;
+        }
+        // One that runs into the next day must not meet the first of that day.
+        stretches.pop();
+        writeln!(text, "{day} = [{}]", stretches.join(", ")).unwrap();
+    }
+    text
+}
+
+fn ladder_text(text: &mut String, id: &str, sleeps: bool, dice: &mut Dice) {
     let names = ["a", "b", "c", "all", "two"];
-    writeln!(text, "[ladders.l]\nreturn_after_minutes = {}", 1 + dice.roll(60)).unwrap();
+    writeln!(text, "[ladders.{id}]\nreturn_after_minutes = {}", 1 + dice.roll(60)).unwrap();
+    if sleeps {
+        *text += "hours = \"h\"\n";
+    }
     if dice.one_in(3) {
-        text += "acknowledge_by = [\"two\", \"all\"]\n";
+        *text += "acknowledge_by = [\"two\", \"all\"]\n";
     }
     let mut after = 0;
     for _ in 0..=dice.roll(4) {
         // The first person is on every rung, so that every policy is reachable; who else is, is chance.
         let to = format!("\"a\", \"{}\"", dice.pick(&names));
-        writeln!(text, "[[ladders.l.step]]\nto = [{to}]\nby = [\"mail\", \"pager\"]\nafter_minutes = {after}").unwrap();
+        writeln!(text, "[[ladders.{id}.step]]\nto = [{to}]\nby = [\"mail\", \"pager\"]\nafter_minutes = {after}").unwrap();
         if dice.one_in(2) {
             writeln!(text, "repeat_minutes = {}\nrepeat_max = {}", 1 + dice.roll(5), 1 + dice.roll(3)).unwrap();
         }
         after += 1 + dice.roll(10);
     }
     let every = 1 + dice.roll(10);
-    writeln!(text, "[ladders.l.finally]\nto = [\"all\"]\nby = [\"mail\", \"pager\"]\nafter_minutes = {after}\nevery_minutes = {every}")
+    writeln!(text, "[ladders.{id}.finally]\nto = [\"all\"]\nby = [\"mail\", \"pager\"]\nafter_minutes = {after}\nevery_minutes = {every}")
         .unwrap();
-    text + "[[route]]\nladder = \"l\"\n"
+}
+
+/// Which seconds of a world are open, from the stretches as they stand in the policy.
+fn open_seconds(policy: &Policy) -> Vec<bool> {
+    let (hours, zone) = (&policy.hours[0], &policy.time_zone);
+    let second = |date: jiff::civil::Date, minute: u16| {
+        let midnight = date.at(0, 0, 0, 0);
+        let wall = midnight + SignedDuration::from_mins(i64::from(minute));
+        // A wall time that exists twice is its first, one that does not exist is the moment after the gap.
+        let at = zone.to_timestamp(wall).unwrap();
+        at.duration_since(start()).as_secs()
+    };
+    let mut open = vec![false; usize::try_from(HORIZON).unwrap()];
+    let first = zone.to_datetime(start()).date().yesterday().unwrap();
+    for date in first.series(jiff::Span::new().days(1)).take(4) {
+        let day = usize::try_from(date.weekday().since(jiff::civil::Weekday::Monday)).unwrap();
+        for stretch in &hours.week[day] {
+            for at in second(date, stretch.from).max(0)..second(date, stretch.to).min(HORIZON) {
+                open[usize::try_from(at).unwrap()] = true;
+            }
+        }
+    }
+    open
 }
 
 fn policy(dice: &mut Dice) -> Policy {
@@ -144,6 +201,10 @@ struct Hand {
 /// A world of one case, two workers and some people.
 struct World {
     policy: Policy,
+    /// What [`open_seconds`] says of it.
+    open: Vec<bool>,
+    /// Some policy so far had working hours: what was planned under it may lie far ahead.
+    has_slept: bool,
     stored: CaseRecord,
     hands: [Hand; 2],
     second: i64,
@@ -180,7 +241,9 @@ impl World {
             return;
         }
         let mut case = self.load();
+        let before = case.climbs.clone();
         if case.advance(&self.policy, now) {
+            self.waits_are_right(&before, &case);
             if dice.one_in(20) {
                 return self.die(worker, dice); // nothing stored
             }
@@ -210,6 +273,40 @@ impl World {
             let takes = i64::try_from(dice.roll(40)).unwrap();
             self.hands[worker].under_way.push((self.second + takes, number, answer));
         }
+    }
+
+    /// Nothing fires before it is due, and what comes next is due neither a second early nor late.
+    fn waits_are_right(&self, before: &BTreeMap<Track, Climb>, case: &CaseRecord) {
+        for (track, climb) in &case.climbs {
+            let moved = before.get(track).is_none_or(|known| known.next != climb.next);
+            let ladder = case.ladder(*track, &self.policy);
+            if !moved {
+                continue;
+            }
+            let is_returned = before.get(track).is_none_or(|known| known.started_at != climb.started_at);
+            let sleeps = ladder.hours.is_some();
+            assert!(!sleeps || is_returned || before[track].due <= self.now(), "fired early: {climb:?}");
+            let gap = climb.next.checked_sub(1).map_or(ladder.moment(0).after, |fired| ladder.gap(fired));
+            let gap = i64::try_from(gap.as_secs()).unwrap();
+            let expected = if sleeps { self.after(gap) } else { Some(self.second + gap) };
+            match expected {
+                Some(second) => assert_eq!(climb.due.duration_since(start()).as_secs(), second, "{track:?} {climb:?} at {}", self.now()),
+                None => assert!(climb.due.duration_since(start()).as_secs() >= HORIZON, "{climb:?} is due in hours that are closed"),
+            }
+        }
+    }
+
+    /// The second at which so many open ones have passed from now on; none if that is beyond the horizon.
+    fn after(&self, gap: i64) -> Option<i64> {
+        let mut left = gap;
+        for second in self.second..HORIZON {
+            let is_open = self.open[usize::try_from(second).unwrap()];
+            if is_open && left == 0 {
+                return Some(second);
+            }
+            left -= i64::from(is_open);
+        }
+        None
     }
 
     /// What a dead worker leaves is what was stored, read back from its bytes.
@@ -254,8 +351,10 @@ impl World {
             CaseState::Open => {
                 for track in &case.tracks {
                     let climb = case.climbs.get(track).unwrap_or_else(|| panic!("no climb for {track:?}"));
-                    let wait = SignedDuration::try_from(case.ladder(*track, &self.policy).gap(climb.next.saturating_sub(1))).unwrap();
-                    assert!(climb.due <= now + wait.max(SignedDuration::from_mins(11)), "nothing comes: {climb:?}");
+                    let ladder = case.ladder(*track, &self.policy);
+                    let wait = SignedDuration::try_from(ladder.gap(climb.next.saturating_sub(1))).unwrap();
+                    // One that sleeps is held to the second where it fires.
+                    assert!(self.has_slept || climb.due <= now + wait.max(SignedDuration::from_mins(11)), "nothing comes: {climb:?}");
                 }
                 let alive = self.hands.iter().any(|hand| hand.dead_until + GRACE <= self.second);
                 let late = now - SignedDuration::from_secs(GRACE);
@@ -274,9 +373,14 @@ fn run(seed: u64) -> Vec<String> {
     let mut case = CaseRecord::open(&Tenant::default(), &QueueName::default(), "scope", 1, &policy, start());
     let mut messages = 1;
     case.join(&joining(0, &mut dice), &policy, start());
-    let mut world = World { policy, stored: case.clone(), hands: Default::default(), second: 0, taken_at: None, log: vec![] };
+    let open = open_seconds(&policy);
+    let has_slept = policy.ladders.iter().any(|ladder| ladder.hours.is_some());
+    let mut world =
+        World { policy, open, has_slept, stored: case.clone(), hands: Default::default(), second: 0, taken_at: None, log: vec![] };
     world.store(&case);
+    world.waits_are_right(&BTreeMap::new(), &case);
     let calm = dice.one_in(3);
+    let mut changed = false;
     while world.second < SPAN {
         for worker in 0..2 {
             world.answers(worker);
@@ -293,21 +397,28 @@ fn run(seed: u64) -> Vec<String> {
         }
         if dice.one_in(3_000) {
             world.policy = self::policy(&mut dice);
+            world.open = open_seconds(&world.policy);
+            world.has_slept |= world.policy.ladders.iter().any(|ladder| ladder.hours.is_some());
+            changed = true;
         }
         if world.second % 60 == 0 {
             world.check();
         }
         world.second += TURN;
     }
-    finish(&world, calm, seed);
+    finish(&world, calm, changed, seed);
     world.log
 }
 
 /// Nobody acknowledged: everybody who can be told was told, and each alert has one id.
-fn finish(world: &World, calm: bool, seed: u64) {
+fn finish(world: &World, calm: bool, changed: bool, seed: u64) {
     let case = world.load();
-    if calm {
-        assert_eq!(case.state, CaseState::Open, "seed {seed}");
+    // A case that may sleep is owed what the open hours allow: a worker may lie dead for five minutes, a mail server fail for some.
+    let open_for = (0..SPAN).filter(|second| world.open[usize::try_from(*second).unwrap()]).count();
+    let sleeps = case.tracks.iter().all(|track| case.ladder(*track, &world.policy).hours.is_some());
+    let is_owed = !sleeps || (open_for >= 5_400 && !changed);
+    assert!(!calm || case.state == CaseState::Open, "seed {seed}");
+    if calm && is_owed {
         let tried = |intent: &&Intent| !matches!(intent.state, IntentState::Cancelled);
         assert!(case.intents.iter().filter(tried).count() > 2, "seed {seed}: hardly anybody was told");
         assert!(case.events.iter().any(|event| event.what == Happening::AlertSent), "seed {seed}: nobody was reached in three hours");

@@ -17,6 +17,7 @@ use mimamori::edge::notify::webhook::Shape;
 use mimamori::edge::notify::{Notifier, Outcome, Outgoing, Reason};
 use mimamori::policy::Policy;
 use mimamori::policy::people::ChannelKind;
+use mimamori::wording::{Language, Texts};
 use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -199,7 +200,7 @@ fn a_channel_of_the_policy_leads_to_the_subject_and_keeps_the_words_inside() {
     let policy = include_str!("../../config/policy.toml").replacen("kind = \"webhook\"", "kind = \"nats\"", 1);
     let policy = Policy::parse(&SourceText { name: "policy.toml".into(), text: policy }).0.expect("sound");
     assert!(policy.channels.iter().any(|channel| channel.kind == ChannelKind::Nats && channel.leaves_site), "outside unless decided");
-    let (_, board) = notifier(&settings, &Secrets::default(), &policy).expect("built");
+    let (_, board) = notifier(&settings, &Secrets::default(), &policy, &Texts::built_in(Language::Japanese)).expect("built");
     let mut alert = alert("sv", "佐藤");
     alert.to.channel = "pager".to_owned();
     alert.text = "お客さまの言葉".to_owned();

@@ -33,6 +33,16 @@ impl Site {
         Self { dir }
     }
 
+    /// The same with a policy of its own.
+    pub(crate) fn with_policy(self, text: &str) -> Self {
+        let config = fs::read_to_string(self.path("mimamori.toml")).expect("config read");
+        let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config/policy.toml");
+        let own = self.path("policy.toml").display().to_string();
+        fs::write(&own, text).expect("policy written");
+        fs::write(self.path("mimamori.toml"), config.replace(shipped, &own)).expect("config written");
+        self
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

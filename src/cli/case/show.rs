@@ -91,7 +91,13 @@ pub(crate) fn show(case: &CaseRecord, format: Format, shown: &dyn Fn(Timestamp) 
     }
     writeln!(out, "\n通知")?;
     for intent in &case.intents {
-        writeln!(out, "  {}  {}  {}  {}  {:?}", shown(intent.due_at), intent.step.id(), intent.to.name, intent.to.channel, intent.state)?;
+        let together = match intent.held.filter(|_| intent.state.is_live()) {
+            Some(at) => format!("  まとめて通知({})", shown(at)),
+            None if intent.bundle.is_some() => "  まとめて通知".to_owned(),
+            None => String::new(),
+        };
+        let (at, step, to) = (shown(intent.due_at), intent.step.id(), &intent.to);
+        writeln!(out, "  {at}  {step}  {}  {}  {:?}{together}", to.name, to.channel, intent.state)?;
     }
     writeln!(out, "\n経過")?;
     for event in &case.events {

@@ -45,6 +45,7 @@ pub struct Metrics {
     accept_to_verdict: Histogram,
     alerts: Pairs<AlertChannel, AlertOutcome>,
     alert_delay: Histogram,
+    alerts_held: IntCounter,
     policy_reloads: Counters<PolicyReload>,
     backend: Counters<BackendEvent>,
     cases_open: IntGauge,
@@ -85,6 +86,7 @@ impl Metrics {
                 "Time from acceptance of a message to its alert sent.",
                 ALERT_BUCKETS,
             ),
+            alerts_held: add.counter("mimamori_alerts_held_total", "Alerts that waited because their person had been sent enough."),
             policy_reloads: add.counters("mimamori_policy_reloads_total", "Changes of the policy or its rota while running."),
             backend: add.counters("mimamori_backend_events_total", "What the JetStream backend went through."),
             cases_open: add.gauge("mimamori_cases_open", "Cases not closed."),
@@ -157,6 +159,11 @@ impl Metrics {
     /// An alert was sent this long after acceptance of the message it is about.
     pub fn alert_delay(&self, delay: Duration) {
         self.alert_delay.observe(delay.as_secs_f64());
+    }
+
+    /// An alert was made to wait.
+    pub fn alert_held(&self) {
+        self.alerts_held.inc();
     }
 
     /// The policy or its rota changed.

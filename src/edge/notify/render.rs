@@ -135,8 +135,8 @@ impl Alert<'_> {
             (Hole::Level, case.level.to_string()),
             (Hole::LevelName, texts.level(case.level).to_owned()),
             (Hole::Step, step),
-            (Hole::Kind, texts.join(self.kinds().take(2), Text::JointDot)),
-            (Hole::Known, self.known()),
+            (Hole::Kind, texts.join(kinds(case, texts).take(2), Text::JointDot)),
+            (Hole::Known, known(case, texts)),
             (Hole::Channel, case.channel().map_or("", |channel| texts.channel(channel)).to_owned()),
             (Hole::Case, case.id.to_string()),
             (Hole::Deadline, moment(texts, Text::FormatClock, self.intent.deadline, &self.policy.time_zone)),
@@ -144,28 +144,6 @@ impl Alert<'_> {
         ];
         let values: Vec<(Hole, &str)> = values.iter().map(|(hole, value)| (*hole, value.as_str())).collect();
         header_text(&texts.fill(text, &values))
-    }
-
-    /// The kinds of harm, gravest first.
-    fn kinds(&self) -> impl Iterator<Item = &str> {
-        self.case.categories.iter().filter(|one| **one != Category::SelfHarm).map(|one| self.texts.category(*one))
-    }
-
-    /// Which slots are known: that they are, never what they say.
-    fn known(&self) -> String {
-        let slots = self.case.summaries.get(&Track::Harassment).map(|summary| &summary.slots);
-        let has = |role: Role| slots.is_some_and(|slots| slots.iter().any(|(known, _)| *known == role));
-        let all = [
-            (Role::When, Text::KnownWhen),
-            (Role::Where, Text::KnownWhere),
-            (Role::Means, Text::KnownMeans),
-            (Role::Demand, Text::KnownDemand),
-        ];
-        let known: Vec<String> = all.into_iter().filter(|(role, _)| has(*role)).map(|(_, text)| self.texts.plain(text)).collect();
-        if known.is_empty() {
-            return String::new();
-        }
-        self.texts.fill(Text::KnownAll, &[(Hole::Known, &self.texts.join(known, Text::JointDot))])
     }
 
     /// Blocks and lines in the order of the text.
@@ -206,6 +184,28 @@ impl Alert<'_> {
         let level = self.intent.level;
         (colour, self.texts.fill(text, &[(Hole::Level, &level.to_string()), (Hole::LevelName, self.texts.level(level))]))
     }
+}
+
+/// The kinds of harm, gravest first.
+pub(crate) fn kinds<'a>(case: &'a CaseRecord, texts: &'a Texts) -> impl Iterator<Item = &'a str> {
+    case.categories.iter().filter(|one| **one != Category::SelfHarm).map(|one| texts.category(*one))
+}
+
+/// Which slots are known: that they are, never what they say.
+pub(crate) fn known(case: &CaseRecord, texts: &Texts) -> String {
+    let slots = case.summaries.get(&Track::Harassment).map(|summary| &summary.slots);
+    let has = |role: Role| slots.is_some_and(|slots| slots.iter().any(|(known, _)| *known == role));
+    let all = [
+        (Role::When, Text::KnownWhen),
+        (Role::Where, Text::KnownWhere),
+        (Role::Means, Text::KnownMeans),
+        (Role::Demand, Text::KnownDemand),
+    ];
+    let known: Vec<String> = all.into_iter().filter(|(role, _)| has(*role)).map(|(_, text)| texts.plain(text)).collect();
+    if known.is_empty() {
+        return String::new();
+    }
+    texts.fill(Text::KnownAll, &[(Hole::Known, &texts.join(known, Text::JointDot))])
 }
 
 /// Blocks as plain text.

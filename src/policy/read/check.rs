@@ -27,6 +27,7 @@ pub(crate) fn whole(root: &Table<'_>, mut policy: Policy, ladders: &[At<Ladder>]
     everybody_is_reachable(root, &policy, ladders);
     urgent_ladders_are_safe(root, &policy, ladders);
     nobody_reads_alone(root, &policy, ladders);
+    digests::listed_steps_are_listed(root, &policy, ladders);
     if ladders.iter().all(|ladder| !ladder.it.rungs.is_empty()) {
         trial::run(root, &policy, trials);
     }
@@ -130,6 +131,10 @@ fn urgent_ladders_are_safe(root: &Table<'_>, policy: &Policy, ladders: &[At<Ladd
                 label,
                 "remove `hours`, or give urgent cases a ladder of their own",
             );
+        }
+        if ladder.it.rungs.iter().any(|rung| rung.is_listed) {
+            let title = format!("urgent ladder `{}` waits for a list", ladder.it.id);
+            root.faults().error("policy.urgent", ladder.span.clone(), title, "`listed = true`", "alert somebody at once");
         }
         let Some(first) = ladder.it.rungs.first() else { continue };
         let people = policy.members(&first.to);

@@ -4,7 +4,8 @@ use crate::model::severity::Lane;
 use crate::policy::digest::{Digest, Mode, OWNED, Section};
 use crate::policy::read::ladders::callees_of;
 use crate::policy::read::people::Names;
-use crate::policy::read::{known, one_line};
+use crate::policy::read::{At, known, one_line};
+use crate::policy::{Ladder, Policy};
 use crate::sheet::{Placed, Table};
 use jiff::civil::Time;
 
@@ -33,9 +34,12 @@ fn digest(key: Placed<String>, table: &Table<'_>, names: &Names) -> Digest {
         Lane::ALL.iter().copied().find(|one| one.id() == id)
     };
     let lanes = table.texts("lanes").into_iter().filter_map(lane).collect();
+    let ids = names.hours.iter().map(String::as_str);
+    let hours = table.text("hours").and_then(|given| known(table.faults(), "policy.unknown-hours", "set of hours", given, ids));
+    let skips_empty = table.boolean("skip_empty").is_some_and(|given| given.value);
     table.finish();
     let name = name.unwrap_or_else(|| key.value.clone());
-    Digest { id: key.value, name, to, by, at, show, lanes }
+    Digest { id: key.value, name, to, by, at, hours, skips_empty, show, lanes }
 }
 
 fn time(table: &Table<'_>, given: &Placed<String>) -> Option<Time> {
@@ -57,6 +61,20 @@ pub(crate) fn modes(root: &Table<'_>) -> Vec<Mode> {
         Mode { tenant, queue, is_observed: mode.as_deref() == Some("observe") }
     };
     root.tables("mode").into_iter().map(one).collect()
+}
+
+/// Whoever a step leaves to a list must be sent a list that shows it.
+pub(crate) fn listed_steps_are_listed(root: &Table<'_>, policy: &Policy, ladders: &[At<Ladder>]) {
+    let lists = policy.digests.iter().filter(|digest| digest.show.contains(&Section::Listed));
+    let readers: Vec<&str> = lists.flat_map(|digest| policy.members(&digest.to)).collect();
+    for ladder in ladders {
+        let listed = ladder.it.rungs.iter().filter(|rung| rung.is_listed);
+        let missing = listed.flat_map(|rung| policy.members(&rung.to)).find(|person| !readers.contains(person));
+        let Some(person) = missing else { continue };
+        let title = format!("ladder `{}` leaves `{person}` to a list that nobody sends", ladder.it.id);
+        let help = "add them to a digest with show = [\"listed\"]";
+        root.faults().error("policy.no-owner", ladder.span.clone(), title, "`listed = true`", help);
+    }
 }
 
 /// Whether every lane that needs an owner has one, and what is only observed is listed somewhere.

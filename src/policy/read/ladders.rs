@@ -77,8 +77,9 @@ fn rung(table: &Table<'_>, names: &Names) -> Rung {
     let after = minutes(table, "after_minutes", 0).unwrap_or_default();
     let pause = minutes(table, "repeat_minutes", 1);
     let times = table.integer_in("repeat_max", 1..=REPEATS_MAX).and_then(|given| u32::try_from(given.value).ok());
+    let is_listed = table.boolean("listed").is_some_and(|given| given.value);
     table.finish();
-    Rung { to, by, after, repeat: pause.map(|pause| (pause, times.unwrap_or(1))) }
+    Rung { to, by, after, repeat: pause.map(|pause| (pause, times.unwrap_or(1))), is_listed }
 }
 
 fn finally(table: &Table<'_>, names: &Names, last: Duration) -> Finally {

@@ -2,6 +2,7 @@
 
 use crate::diag::{Diagnostic, Grave, SourceText};
 use crate::model::digest::Digest;
+use crate::policy::exposure::Exposures;
 use crate::policy::people::Team;
 use crate::policy::{Policy, Rota, Sender};
 use crate::sheet::{self, Faults, Placed, Table};
@@ -16,6 +17,7 @@ mod ladders;
 mod people;
 pub mod rota;
 mod routes;
+mod throttle;
 mod trial;
 
 /// Newest format this program reads.
@@ -93,6 +95,8 @@ fn root_table(root: &Table<'_>, source: &SourceText) -> Option<Policy> {
         rota: Rota::default(),
         overrides,
         modes,
+        exposures: Exposures::default(),
+        throttle: throttle::throttle(root),
         digest: Digest::of(source.text.as_bytes()),
     };
     // A file of another format would only be scolded for what it is not.

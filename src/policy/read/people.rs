@@ -7,6 +7,9 @@ use crate::policy::read::{At, address, date, known, missing, one_line};
 use crate::sheet::{Placed, Table};
 use std::collections::BTreeMap;
 
+/// Bounds of `exposure_max_per_day`: whoever wants none at all is taken off the steps, and more than the upper one is no limit.
+const EXPOSURE: std::ops::RangeInclusive<i64> = 1..=1_000;
+
 /// Every name that a ladder may use.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
@@ -91,9 +94,10 @@ fn person(key: Placed<String>, table: &Table<'_>, channels: &[At<Channel>], doma
     }
     let absences = table.tables("absent").iter().filter_map(|row| absence(row, ids)).collect();
     let avoid = table.texts("avoid").into_iter().filter_map(|given| category(table, given)).collect();
+    let exposure = table.integer_in("exposure_max_per_day", EXPOSURE).and_then(|given| u32::try_from(given.value).ok());
     let disabled = table.boolean("disabled").is_some_and(|given| given.value);
     table.finish();
-    At { span: key.span, it: Person { id: key.value, name, reach, absences, avoid, disabled } }
+    At { span: key.span, it: Person { id: key.value, name, reach, absences, avoid, exposure_max_per_day: exposure, disabled } }
 }
 
 fn addresses(reach: &Table<'_>, channels: &[At<Channel>], domains: &[String]) -> BTreeMap<String, String> {

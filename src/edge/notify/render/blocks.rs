@@ -3,7 +3,7 @@
 use crate::case::countdown;
 use crate::case::summary::{Origin, Reason};
 use crate::case::{CaseRecord, Occasion};
-use crate::edge::notify::render::{Alert, Block};
+use crate::edge::notify::render::{Alert, Block, kinds};
 use crate::model::severity::Level;
 use crate::model::verdict::Role;
 use crate::policy::Track;
@@ -59,7 +59,7 @@ impl Alert<'_> {
         let values = [
             (Hole::Level, level.to_string()),
             (Hole::LevelName, self.texts.level(level).to_owned()),
-            (Hole::Kind, self.texts.join(self.kinds(), Text::JointSlash)),
+            (Hole::Kind, self.texts.join(kinds(self.case, self.texts), Text::JointSlash)),
             (Hole::Slots, self.slots()),
             (Hole::Count, self.case.message_count().to_string()),
         ];
