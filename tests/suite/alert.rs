@@ -1,6 +1,7 @@
 //! Policy, cases and alerts: transitions as tables, order and redelivery as properties, what people read as goldens.
 
 use jiff::{SignedDuration, Timestamp};
+use crate::roster::awake;
 use mimamori::case::intents::Attempt;
 use mimamori::case::people::{Closing, Judging, Taking};
 use mimamori::case::summary::{Summary, summarise};
@@ -18,7 +19,7 @@ use mimamori::model::ids::{EntryId, MessageId, QueueName, Tenant};
 use mimamori::model::message::{Channel, Coverage, Direction, Event, Field, FieldName, Message, PartKind};
 use mimamori::model::severity::{Category, Lane, Level};
 use mimamori::model::verdict::{Evidence, EvidenceKind, EvidenceSpan, Role, Score, Verdict};
-use mimamori::policy::{Policy, SHIPPED, Track};
+use mimamori::policy::{Policy, Track};
 use mimamori::wording::{Language, Texts};
 use proptest::prelude::*;
 use std::fs;
@@ -38,8 +39,12 @@ fn summarised(message: &Message, verdict: &Verdict, track: Track) -> Summary {
     summarise(message, verdict, hints, track == Track::Care)
 }
 
+/// The shipped policy with a first step of level 2 that alerts, and once more after an hour.
 fn shipped() -> Policy {
-    let (policy, faults) = Policy::parse(&SourceText { name: "policy.toml".into(), text: SHIPPED.into() });
+    let step = |rest: &str| format!("by = [\"mail\"]\n{rest}\n[ladders.suspected.finally]");
+    let text = awake().replace(&step(""), &step("repeat_minutes = 60\nrepeat_max = 1\n"));
+    assert!(text.contains(&step("repeat_minutes = 60\nrepeat_max = 1\n")));
+    let (policy, faults) = Policy::parse(&SourceText { name: "policy.toml".into(), text });
     assert_eq!(faults, []);
     policy.unwrap()
 }
