@@ -1,4 +1,27 @@
 //! Consumption on real servers that misbehave: consumer deleted, bucket deleted, rights withdrawn, lame duck, server away, leader stopped.
+//!
+//! # Known traps of JetStream and its client, and what stands against each
+//!
+//! | trap | test, or why it cannot happen here |
+//! |---|---|
+//! | the client's double acknowledgement says yes although the consumer is gone | `an_acknowledgement_that_found_no_consumer_is_told` |
+//! | a consumer is deleted under the workers | `a_deleted_consumer_comes_back_where_it_was` |
+//! | a bucket is deleted | `a_lost_bucket_is_told_and_not_made_again_in_silence` |
+//! | a right is withdrawn while running | `withdrawn_rights_are_told_until_they_are_back` |
+//! | lame duck or a server away ends consumption for ever | `a_lame_duck_and_a_server_away_for_eight_seconds_lose_nothing` |
+//! | a leader is stopped | `a_stopped_leader_of_three_loses_nothing` |
+//! | a full stream drops the oldest | opening compares `discard`, which must be "new"; no test fills a stream |
+//! | delayed naks count as outstanding and block the rest | no test; the bound is 20,000, compared at opening, and escalation never waits in the queue |
+//! | a pull with `max_bytes` below one message blocks for ever | no request names `max_bytes` (`edge::nats::pull`); bounded by count, and the payload limit of the server |
+//! | prefetched messages outlive their lease | those that wait are extended every third of a lease (`edge::nats::hands`); `a_lost_lease_is_handed_out_again` |
+//! | the window of known ids is two minutes | `a_repeated_id_is_known_after_the_window_of_the_server` |
+//! | a publish while disconnected lands later | with the same id it is one message (`the_same_message_is_accepted_once`); a line without an id may become two |
+//! | an old server ignores what it does not know | `an_older_server_and_a_missing_or_changed_layout_are_refused` (2.10.26) |
+//! | acknowledgement subjects of eleven tokens since 2.15 | `every_version_carries_the_main_path`, 2.11.11 to 2.15.1; the subject is read in both lengths (`edge::nats::consume`) |
+//! | reply subjects of a prefix of one's own, narrow rights | `the_shipped_rights_are_enough_for_the_worker_and_no_more` |
+//! | a durable is deleted for being idle | `init` sets no threshold, and opening compares it |
+//! | timers by delayed or scheduled messages never fire | none are used: due times stand in case records |
+//! | a slow consumer drops silently | not provoked by a test; counted (`Trouble::SlowConsumer`), and what was dropped comes again after its lease |
 
 use crate::store::nats::{NEWEST, NatsServer, init};
 use crate::store::{line, value};
