@@ -36,6 +36,7 @@ mod nats;
 mod notifier;
 mod readme;
 mod roster;
+mod shelter;
 mod shipped;
 mod smtp;
 mod smtp_faults;

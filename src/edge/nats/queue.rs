@@ -68,7 +68,8 @@ impl Nats {
         }
     }
 
-    fn limit(&self) -> usize {
+    /// Bytes that the queue takes of one message at most: the server's own words need room, too.
+    pub fn limit(&self) -> usize {
         self.client.max_payload().saturating_sub(HEADER_ROOM).min(MESSAGE_BYTES_HARD)
     }
 
