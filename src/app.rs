@@ -11,11 +11,13 @@ use crate::diag::{Diagnostic, Grave, SourceText};
 use crate::edge::http::health::{Component, Health, Phase};
 use crate::edge::metrics::Metrics;
 use crate::edge::notify::render::Ways;
+use crate::edge::shelter::{self, Shelter};
 use crate::edge::spool::{Spool, SpoolTarget};
 use crate::engine::Engine;
 use crate::model::ids::{QueueName, Tenant};
 use crate::policy::people::ChannelKind;
 use crate::policy::{Channel, Policy};
+use crate::store::Queue;
 use crate::wording::Texts;
 use crate::worker::desk::Desk;
 use crate::worker::{AlertListener, Engines, Parts, Worker};
@@ -44,6 +46,9 @@ const THREAD_STACK_BYTES: usize = 8 << 20;
 
 /// The time that everything beside the worker has to stop, once the worker has.
 const OTHERS_MAX: Duration = Duration::from_secs(1);
+
+/// Folder below the watched one where accepted messages wait for a broker that is away.
+const SHELTER_FOLDER: &str = "broker-away";
 
 /// Files at fault, all of them.
 #[derive(Debug, Default)]
@@ -280,12 +285,17 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
         is_sole: lock.is_some(),
         on_alert,
     }));
-    let servers = watch::serve(&settings, &secrets, &backend, &desk, &metrics, &health, &stop).await?;
+    let shelter = shelter(&settings, &backend, &health);
+    let intake = shelter.clone().map_or_else(|| Arc::clone(&backend.queue), |shelter| shelter as Arc<dyn Queue>);
+    let servers = watch::serve(&settings, &secrets, intake, &desk, &metrics, &health, &stop).await?;
     let target =
         SpoolTarget { queue: Arc::clone(&backend.queue), metrics: Arc::clone(&metrics), message_bytes: settings.limits.message_bytes };
     let folder = &settings.intake.spool.dir;
     let mut spool = Spool::open(folder, target).with_context(|| format!("cannot use the spool folder {}", folder.display()))?;
     let mut others = servers.tasks;
+    if let Some(shelter) = shelter {
+        others.push(tokio::spawn(watch::shelter(shelter, Arc::clone(&metrics), Arc::clone(&health), stop.clone())));
+    }
     let (spool_stop, spool_health) = (stop.clone(), Arc::clone(&health));
     others.push(tokio::spawn(async move {
         let report = |round: Result<_, String>| match round {
@@ -305,6 +315,21 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
     health.enter(Phase::Running);
     health.working(Component::Store);
     Ok(Running { worker, backend, app_address: servers.app, ops_address: servers.ops, stop, health, work, others, _lock: lock })
+}
+
+/// The front of intake that survives the broker; a store on this machine needs none.
+fn shelter(settings: &Settings, backend: &Backend, health: &Health) -> Option<Arc<Shelter>> {
+    let nats = backend.nats.as_ref()?;
+    let folder = settings.intake.spool.dir.join(SHELTER_FOLDER);
+    match Shelter::open(&folder, Arc::clone(&backend.queue), shelter::Options::new(nats.limit())) {
+        Ok(shelter) => Some(Arc::new(shelter)),
+        Err(error) => {
+            let note = format!("the folder {} cannot be used: without a broker nothing is accepted ({error})", folder.display());
+            tracing::warn!("{note}");
+            health.note(note);
+            None
+        }
+    }
 }
 
 fn announce_start(settings: &Settings, policy: &Policy, app: &std::net::SocketAddr, ops: &std::net::SocketAddr, health: &Health) {

@@ -1,6 +1,5 @@
 //! What runs beside the worker: signals, the two HTTP servers, gauges and probes.
 
-use crate::app::Backend;
 use crate::app::policy::{Files, Reload};
 use crate::config::secret::Secrets;
 use crate::config::settings::Settings;
@@ -15,6 +14,8 @@ use crate::edge::metrics::Metrics;
 use crate::edge::metrics::labels::{BackendEvent, PolicyReload};
 use crate::edge::nats::Nats;
 use crate::edge::nats::faults::Trouble;
+use crate::edge::shelter::{Shelter, Waiting};
+use crate::store::Queue;
 use crate::worker::Worker;
 use crate::worker::desk::Desk;
 use anyhow::{Context, Result};
@@ -70,7 +71,7 @@ pub struct Servers {
 pub async fn serve(
     settings: &Settings,
     secrets: &Secrets,
-    backend: &Backend,
+    queue: Arc<dyn Queue>,
     desk: &Arc<Desk>,
     metrics: &Arc<Metrics>,
     health: &Arc<Health>,
@@ -79,7 +80,7 @@ pub async fn serve(
     let token = secrets.intake_token.as_ref().map(|secret| IntakeToken::new(secret.reveal()));
     let ack_router = ack::router(AckState { desk: Arc::clone(desk) as Arc<dyn CaseDesk>, token: token.clone() });
     let app_router = app::router(AppState {
-        queue: Arc::clone(&backend.queue),
+        queue,
         metrics: Arc::clone(metrics),
         token,
         message_bytes: settings.limits.message_bytes,
@@ -155,6 +156,19 @@ fn label(trouble: Trouble) -> BackendEvent {
         Trouble::Lost => BackendEvent::Lost,
         Trouble::AckLost => BackendEvent::AckLost,
     }
+}
+
+/// Hands over what waits for the broker, and says how much that is.
+pub async fn shelter(shelter: Arc<Shelter>, metrics: Arc<Metrics>, health: Arc<Health>, stop: CancellationToken) {
+    let report = |waiting: Waiting| {
+        let age =
+            waiting.oldest.map_or(Duration::ZERO, |oldest| Duration::try_from(Timestamp::now().duration_since(oldest)).unwrap_or_default());
+        metrics.sheltered(waiting.messages, age);
+        let note =
+            || format!("{} accepted messages wait on the local disk for the broker, the oldest for {} s", waiting.messages, age.as_secs());
+        health.pass((waiting.messages > 0).then(note));
+    };
+    shelter.run(stop, report).await;
 }
 
 /// Refreshes gauges and probes every second.

@@ -7,5 +7,6 @@ pub mod intake;
 pub mod metrics;
 pub mod nats;
 pub mod notify;
+pub mod shelter;
 pub mod spool;
 pub mod twin;

@@ -1,7 +1,7 @@
 //! Policy, cases and alerts: transitions as tables, order and redelivery as properties, what people read as goldens.
 
-use jiff::{SignedDuration, Timestamp};
 use crate::roster::awake;
+use jiff::{SignedDuration, Timestamp};
 use mimamori::case::intents::Attempt;
 use mimamori::case::people::{Closing, Judging, Taking};
 use mimamori::case::summary::{Summary, summarise};

@@ -35,6 +35,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("edge::intake", &["model", "decode"]),
     ("edge::http", &["model", "store", "decode", "edge::intake", "edge::metrics"]),
     ("edge::spool", &["model", "store", "decode", "edge::intake", "edge::metrics"]),
+    ("edge::shelter", &["model", "store"]),
     ("edge::metrics", &["model"]),
     ("edge", &[]),
     // roof

@@ -37,6 +37,7 @@ mod nats;
 mod notifier;
 mod readme;
 mod roster;
+mod shelter;
 mod shipped;
 mod smtp;
 mod smtp_faults;

@@ -16,14 +16,21 @@ struct Trust {
 
 impl Trust {
     fn new() -> Self {
+        Self::naming(&["localhost", "127.0.0.1"], 4096)
+    }
+
+    /// A certificate for these names that is good until the first day of `year`.
+    fn naming(names: &[&str], year: i32) -> Self {
         let authority_key = rcgen::KeyPair::generate().expect("key");
         let mut parameters = rcgen::CertificateParams::new(vec![]).expect("parameters");
         parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let authority = parameters.self_signed(&authority_key).expect("signed");
         let issuer = rcgen::Issuer::new(parameters, authority_key);
         let key = rcgen::KeyPair::generate().expect("key");
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let server = rcgen::CertificateParams::new(names).expect("parameters").signed_by(&key, &issuer).expect("signed");
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut wanted = rcgen::CertificateParams::new(names).expect("parameters");
+        (wanted.not_before, wanted.not_after) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(year, 1, 1));
+        let server = wanted.signed_by(&key, &issuer).expect("signed");
         let folder = tempfile::tempdir().expect("folder");
         fs::write(folder.path().join("cert.pem"), server.pem()).expect("written");
         fs::write(folder.path().join("key.pem"), key.serialize_pem()).expect("written");
@@ -146,6 +153,20 @@ fn only_a_trusted_server_gets_the_alert() {
     let refused = send(relay(&plain, Security::StartTls), &alert("sv@example.jp", "佐藤"));
     assert_eq!(refused, Outcome::ChannelBroken { reason: Reason::Tls }, "no STARTTLS, no alert");
     assert!(plain.mails().is_empty());
+}
+
+#[test]
+fn a_certificate_at_fault_is_a_broken_channel_and_nothing_leaves() {
+    for (what, names, year) in [("expired", &["localhost"][..], 2021), ("another name", &["mail.example.jp"], 4096)] {
+        let trust = Trust::naming(names, year);
+        for (security, more) in [(Security::StartTls, &[][..]), (Security::Tls, &["--implicit"])] {
+            let server = trust.server(more);
+            let known = Relay { authority: Some(trust.authority.clone()), ..relay(&server, security) };
+            let refused = send(known, &alert("sv@example.jp", "佐藤"));
+            assert_eq!(refused, Outcome::ChannelBroken { reason: Reason::Tls }, "{what}, {security:?}");
+            assert!(server.mails().is_empty(), "{what}, {security:?}");
+        }
+    }
 }
 
 #[test]

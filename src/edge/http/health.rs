@@ -70,6 +70,7 @@ struct State {
     ticked: Option<Instant>,
     failing: BTreeMap<Component, String>,
     notes: Vec<String>,
+    passing: Option<String>,
 }
 
 /// Shared between the worker, which reports, and the probes, which read.
@@ -111,6 +112,11 @@ impl Health {
         self.with(|state| state.notes.push(note));
     }
 
+    /// Something a person should know for a while; `None` when it is over.
+    pub fn pass(&self, note: Option<String>) {
+        self.with(|state| state.passing = note);
+    }
+
     /// Whether the loop ticks; a process that is still starting is alive.
     pub fn is_alive(&self) -> bool {
         self.with(|state| !state.is_stalled())
@@ -130,7 +136,8 @@ impl Health {
                 reasons.push(format!("stalled: no tick for {} s", STALLED_AFTER.as_secs()));
             }
             reasons.extend(state.failing.iter().map(|(component, reason)| format!("{}: {reason}", component.id())));
-            Readiness { ready: reasons.is_empty(), reasons, notes: state.notes.clone() }
+            let notes = state.notes.iter().chain(&state.passing).cloned().collect();
+            Readiness { ready: reasons.is_empty(), reasons, notes }
         })
     }
 

@@ -41,6 +41,8 @@ pub struct Metrics {
     dead: Counters<DeadCode>,
     queue_pending: IntGauge,
     queue_oldest: Gauge,
+    sheltered: IntGauge,
+    sheltered_oldest: Gauge,
     judge: Histogram,
     accept_to_verdict: Histogram,
     alerts: Pairs<AlertChannel, AlertOutcome>,
@@ -74,6 +76,8 @@ impl Metrics {
             dead: add.counters("mimamori_dead_total", "Dead letters: messages that could not be checked."),
             queue_pending: add.gauge("mimamori_queue_pending", "Messages accepted and not settled."),
             queue_oldest: add.real_gauge("mimamori_queue_oldest_seconds", "Age of the oldest message not settled."),
+            sheltered: add.gauge("mimamori_sheltered", "Messages accepted onto the local disk because the broker is away."),
+            sheltered_oldest: add.real_gauge("mimamori_sheltered_oldest_seconds", "Age of the oldest message that waits for the broker."),
             judge: add.histogram("mimamori_judge_seconds", "Time to judge one message.", JUDGE_BUCKETS),
             accept_to_verdict: add.histogram(
                 "mimamori_accept_to_verdict_seconds",
@@ -139,6 +143,12 @@ impl Metrics {
     pub fn queue(&self, pending: u64, oldest: Duration) {
         self.queue_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
         self.queue_oldest.set(oldest.as_secs_f64());
+    }
+
+    /// What waits on the local disk for the broker: messages, age of the oldest.
+    pub fn sheltered(&self, messages: u64, oldest: Duration) {
+        self.sheltered.set(i64::try_from(messages).unwrap_or(i64::MAX));
+        self.sheltered_oldest.set(oldest.as_secs_f64());
     }
 
     /// Judging one message took this long.
@@ -237,6 +247,7 @@ mod tests {
         metrics.alert_due(Track::Care);
         metrics.dead(DeadCode::Panic);
         metrics.queue(7, Duration::from_millis(1_500));
+        metrics.sheltered(4, Duration::from_millis(2_500));
         metrics.judged(Duration::from_micros(70));
         metrics.verdict_delay(Duration::from_millis(20));
         metrics.alert(AlertChannel::Smtp, AlertOutcome::Recipient);
@@ -259,6 +270,8 @@ mod tests {
             "mimamori_dead_total{code=\"panic\"} 1",
             "mimamori_queue_pending 7",
             "mimamori_queue_oldest_seconds 1.5",
+            "mimamori_sheltered 4",
+            "mimamori_sheltered_oldest_seconds 2.5",
             "mimamori_judge_seconds_bucket{le=\"0.00005\"} 0",
             "mimamori_judge_seconds_bucket{le=\"0.0001\"} 1",
             "mimamori_accept_to_verdict_seconds_count 1",

@@ -68,7 +68,8 @@ impl Nats {
         }
     }
 
-    fn limit(&self) -> usize {
+    /// Bytes that the queue takes of one message at most: our own headers and the server's words need room, too.
+    pub fn limit(&self) -> usize {
         inbound_bytes(self.client.max_payload()).saturating_sub(LETTER_ROOM).min(MESSAGE_BYTES_HARD)
     }
 

@@ -1,7 +1,30 @@
 //! Consumption on real servers that misbehave: consumer deleted, bucket deleted, rights withdrawn, lame duck, server away, leader stopped.
+//!
+//! # Known traps of JetStream and its client, and what stands against each
+//!
+//! | trap | test, or why it cannot happen here |
+//! |---|---|
+//! | the client's double acknowledgement says yes although the consumer is gone | `an_acknowledgement_that_found_no_consumer_is_told` |
+//! | a consumer is deleted under the workers | `a_deleted_consumer_comes_back_where_it_was` |
+//! | a bucket is deleted | `a_lost_bucket_is_told_and_not_made_again_in_silence` |
+//! | a right is withdrawn while running | `withdrawn_rights_are_told_until_they_are_back` |
+//! | lame duck or a server away ends consumption for ever | `a_lame_duck_and_a_server_away_for_eight_seconds_lose_nothing` |
+//! | a leader is stopped | `a_stopped_leader_of_three_loses_nothing` |
+//! | a full stream drops the oldest | `a_full_stream_refuses_and_what_it_refused_may_be_repeated` |
+//! | delayed naks count as outstanding and block the rest | `delayed_retries_do_not_stop_the_others`; the bound is 20,000, and escalation never waits in the queue |
+//! | a pull with `max_bytes` below one message blocks for ever | no request names `max_bytes` (`edge::nats::pull`); bounded by count, and the payload limit of the server |
+//! | prefetched messages outlive their lease | what is in hand is extended (`edge::nats::hands`); `a_living_worker_keeps_what_it_has_and_a_dead_one_gives_it_back_soon`, `a_lost_lease_is_handed_out_again` |
+//! | the window of known ids is two minutes | `a_repeated_id_is_known_after_the_window_of_the_server` |
+//! | a publish while disconnected lands later | with the same id it is one message (`the_same_message_is_accepted_once`); intake fixes ids before its first try (`shelter`) |
+//! | an old server ignores what it does not know | `an_older_server_and_a_missing_or_changed_layout_are_refused` (2.10.26) |
+//! | acknowledgement subjects of eleven tokens since 2.15 | `every_version_carries_the_main_path`, 2.11.11 to 2.15.1; the subject is read in both lengths (`edge::nats::consume`) |
+//! | reply subjects of a prefix of one's own, narrow rights | `the_shipped_rights_are_enough_for_the_worker_and_no_more` |
+//! | a durable is deleted for being idle | `init` sets no threshold, and opening compares it |
+//! | timers by delayed or scheduled messages never fire | none are used: due times stand in case records |
+//! | a slow consumer drops silently | not provoked by a test; counted (`Trouble::SlowConsumer`), and what was dropped comes again after its lease |
 
 use crate::store::nats::{NEWEST, NatsServer, free_port, init};
-use crate::store::{line, value};
+use crate::store::{line, submit, value};
 use mimamori::edge::nats::durable::{self, Sync};
 use mimamori::edge::nats::faults::Trouble;
 use mimamori::edge::nats::layout::Layout;
@@ -217,6 +240,45 @@ async fn an_acknowledgement_that_found_no_consumer_is_told() {
     let settled = nats.settle(leased[0].ticket, Settlement::Done).await;
     assert!(settled.is_err_and(|error| error.is_transient()));
     assert_eq!(nats.faults().count(Trouble::AckLost), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_stream_refuses_and_what_it_refused_may_be_repeated() {
+    let (server, nats, _) = started().await;
+    let context = other_client(&server).await;
+    let bound = async |messages: i64| {
+        let mut config = context.get_stream("CC_INBOUND").await.expect("there").cached_info().config.clone();
+        config.max_messages = messages;
+        context.update_stream(config).await.expect("changed");
+    };
+    bound(1).await;
+    submit(&*nats, line(Some("first"), "first")).await.expect("there is room");
+    let refused = submit(&*nats, line(Some("second"), "second")).await.expect_err("there is none");
+    assert!(refused.is_transient(), "{refused}");
+    bound(-1).await;
+    assert!(!submit(&*nats, line(Some("second"), "second")).await.expect("accepted").duplicate, "what was refused was not accepted");
+    assert!(submit(&*nats, line(Some("second"), "second")).await.expect("known").duplicate);
+    let leased = nats.lease(10, Duration::from_secs(5)).await.expect("leased");
+    assert_eq!(leased.first().map(|one| one.identity.id.as_str()), Some("first"), "the oldest is still there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn delayed_retries_do_not_stop_the_others() {
+    const DELAYED: usize = 1_200; // more than the server's own default of messages out
+    let (_server, nats, stop) = started().await;
+    publish(&nats, DELAYED, Duration::ZERO).await.expect("published");
+    let mut delayed = 0;
+    while delayed < DELAYED {
+        for one in nats.lease(100, Duration::from_secs(5)).await.expect("leased") {
+            nats.settle(one.ticket, Settlement::Retry(Duration::from_hours(1))).await.expect("settled");
+            delayed += 1;
+        }
+    }
+    submit(&*nats, line(Some("next"), "next")).await.expect("accepted");
+    let works = work(&nats, &stop);
+    reach(&nats, 1).await;
+    stop.cancel();
+    works.await.expect("ended");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
