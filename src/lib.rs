@@ -22,6 +22,7 @@
 //!
 //! 1. *Intake* (HTTP, folder, `submit`) checks that the message can be judged and hands an [`model::envelope::Envelope`]
 //!    to the [`store::Queue`]. Accepted means committed: the identity is durable, and the same message again is a duplicate.
+//!    On JetStream [`edge::shelter`] stands before it: while the server is away, messages wait on the local disk.
 //! 2. The *worker* leases it. [`decode::decode`] makes a [`model::message::Message`]; the conversation's memory tells which
 //!    `>` lines are quotes of earlier messages; [`engine::Engine::judge`] gives the [`model::verdict::Verdict`]. This is the
 //!    only way to a verdict, for worker, command line and tests alike; the same input gives the same bytes.
@@ -36,7 +37,9 @@
 //! Every change of a case, by whomever, goes through [`worker::desk`]: one compare-and-set of its record, then its events into
 //! the append-only history, keyed by case and number. Announcers follow that history, so what a supervisor does at a terminal,
 //! on a page ([`edge::http::ack`]) or by a mail reply ([`decode::reply`]) is seen by every worker within a second. A ladder is
-//! climbed by [`policy::climb`] alone, in the worker, in `policy simulate` and in the tests on a virtual clock. What need not
+//! climbed by [`policy::climb`] alone, in the worker, in `policy simulate` and in the tests on a virtual clock. What is not
+//! urgent passes a gate per person and channel on its way out; beyond its limit alerts wait in their cases and leave as one list
+//! ([`worker::bundles`]). Every sentence of an alert is a text of [`wording`], which the company may replace. What need not
 //! page comes as a list at fixed times ([`worker::digests`]).
 //!
 //! # Invariants

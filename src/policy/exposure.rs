@@ -34,6 +34,7 @@ impl Policy {
     }
 
     /// The policy with these counts.
+    #[must_use]
     pub fn exposed(&self, exposures: Exposures) -> Self {
         Self { exposures, ..self.clone() }
     }

@@ -33,7 +33,7 @@ const TURN_PAUSE: SignedDuration = SignedDuration::from_secs(15);
 enum Turn {
     Alone,
     Wait,
-    Together(Leader),
+    Together(Box<Leader>),
 }
 
 /// The alert that leads a list.
@@ -78,7 +78,7 @@ impl Worker {
         if let Some(bundle) = &intent.bundle {
             let taken = self.at_gate(class, &intent.to, |gate| gate.take(bundle, now)).await?;
             return match taken {
-                Ok(()) => Ok(Turn::Together(leader(bundle, true))),
+                Ok(()) => Ok(Turn::Together(Box::new(leader(bundle, true)))),
                 Err(until) => self.wait(key, number, until.min(now + TURN_PAUSE), now).await,
             };
         }
@@ -89,7 +89,7 @@ impl Worker {
         let ask = |gate: &mut Gate| gate.admit(&intent.message_id, intent.held.is_some(), policy.throttle, now);
         match self.at_gate(class, &intent.to, ask).await? {
             Pass::Alone => Ok(Turn::Alone),
-            Pass::Lead => Ok(Turn::Together(leader(&format!("bundle-{}", intent.message_id), false))),
+            Pass::Lead => Ok(Turn::Together(Box::new(leader(&format!("bundle-{}", intent.message_id), false)))),
             Pass::Turn(until) => self.wait(key, number, until.min(now + TURN_PAUSE), now).await,
             Pass::Wait(until) => self.wait(key, number, until, now).await,
         }

@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn answers_are_understood() {
         let rows = [
-            (r#"{"config":{"sync_interval":120000000000}}"#, Ok(Sync::Every(Duration::from_secs(120)))),
+            (r#"{"config":{"sync_interval":120000000000}}"#, Ok(Sync::Every(Duration::from_mins(2)))),
             (r#"{"config":{"sync_interval":120000000000,"sync_always":true}}"#, Ok(Sync::Always)),
             (r#"{"disabled":true}"#, Err(())),
             ("<html>", Err(())),

@@ -78,7 +78,7 @@ pub struct Shelter {
     inner: Arc<dyn Queue>,
     options: Options,
     files: Files,
-    held: Mutex<BTreeMap<u64, Held>>,
+    held: Arc<Mutex<BTreeMap<u64, Held>>>,
     /// The number of the next file. Held while it is written, so that files are complete in the order of their numbers.
     next: tokio::sync::Mutex<u64>,
 }
@@ -88,7 +88,7 @@ impl Shelter {
     pub fn open(dir: &Path, inner: Arc<dyn Queue>, options: Options) -> io::Result<Self> {
         let (files, held) = Files::open(dir)?;
         let next = held.last_key_value().map_or(1, |(last, _)| last + 1);
-        Ok(Self { inner, options, files, held: Mutex::new(held), next: tokio::sync::Mutex::new(next) })
+        Ok(Self { inner, options, files, held: Arc::new(Mutex::new(held)), next: tokio::sync::Mutex::new(next) })
     }
 
     /// What waits.
@@ -141,14 +141,13 @@ impl Shelter {
         if answers.iter().any(|answer| matches!(answer, Err(error) if error.is_transient() || error.is_race())) {
             return Ok(false);
         }
-        match answers.iter().find_map(|answer| answer.as_ref().err()) {
-            Some(error) => self.set_aside(number, &error.to_string()).await?,
-            None => {
-                let files = self.files.clone();
-                blocking(move || files.remove(number)).await?;
-                self.forget(number);
-            }
+        if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
+            self.set_aside(number, &error.to_string()).await?;
+            return Ok(true);
         }
+        let files = self.files.clone();
+        blocking(move || files.remove(number)).await?;
+        self.forget(number);
         Ok(true)
     }
 
@@ -174,9 +173,14 @@ impl Shelter {
         }
         let (number, files) = (*next, self.files.clone());
         *next += 1;
-        blocking(move || files.write(number, messages, &bytes)).await.map_err(unavailable)?;
-        self.with(|held| _ = held.insert(number, Held { messages, bytes: size, since }));
-        Ok(())
+        let held = Arc::clone(&self.held);
+        // Counted where it is written: a caller that goes away meanwhile must not leave a file that nobody hands over.
+        let write = move || {
+            files.write(number, messages, &bytes)?;
+            held.lock().unwrap_or_else(PoisonError::into_inner).insert(number, Held { messages, bytes: size, since });
+            Ok(())
+        };
+        blocking(write).await.map_err(unavailable)
     }
 
     async fn try_broker(&self, envelopes: &[Envelope]) -> Vec<Result<Accepted, StoreError>> {

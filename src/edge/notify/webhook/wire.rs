@@ -125,7 +125,7 @@ mod tests {
         let rows = [
             ("30", Some(Duration::from_secs(30))),
             (" 0 ", Some(Duration::ZERO)),
-            ("Tue, 24 Nov 2026 08:01:00 GMT", Some(Duration::from_secs(60))),
+            ("Tue, 24 Nov 2026 08:01:00 GMT", Some(Duration::from_mins(1))),
             ("Tue, 24 Nov 2026 07:00:00 GMT", Some(Duration::ZERO)),
             ("86400", Some(RETRY_AFTER_MAX)),
             ("99999999999999999999999", Some(RETRY_AFTER_MAX)),
