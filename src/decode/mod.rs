@@ -11,6 +11,7 @@ mod mail;
 pub mod parts;
 pub mod reply;
 pub mod settings;
+pub mod share;
 
 pub use fault::{DecodeCode, DecodeError};
 

@@ -243,6 +243,10 @@ pub const LEASE_DURATION: Duration = Duration::from_mins(1);
 /// deployment); a second one points at the message, or at one that was in the same hands.
 pub const DEATHS_BEFORE_SUSPECT: u32 = 2;
 
+/// Messages of one sender that a queue hands to one worker at the same time. Enough that a flood is worked off at nearly the full
+/// speed of its one case, whose changes are written together; few enough that another customer's message never waits behind it.
+pub const SHARE_OUT_MAX: usize = 8;
+
 /// Answer to a submission: durable on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
@@ -299,7 +303,8 @@ pub struct QueueState {
 pub trait Queue: Send + Sync {
     /// Accepts messages; each answer stands for a durable commit. One refused message does not affect the others.
     async fn submit(&self, envelopes: Vec<Envelope>) -> Vec<Result<Accepted, StoreError>>;
-    /// Up to `limit` messages, oldest first; waits until there is one, or `longest` has passed (then empty).
+    /// Up to `limit` messages, oldest first, but senders in turn: at most [`SHARE_OUT_MAX`] of one sender are out at once, so
+    /// that a flood does not hold up the others. Waits until there is one, or `longest` has passed (then empty).
     /// A suspect message is handed out alone, when nothing else is leased.
     async fn lease(&self, limit: usize, longest: Duration) -> Result<Vec<Leased>, StoreError>;
     /// Settles a leased message. Settling twice, or after the lease was lost, is harmless.

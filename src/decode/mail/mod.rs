@@ -103,6 +103,14 @@ pub(crate) fn reply_of(payload: &[u8], address: &str, settings: &DecodeSettings)
     Some(Reply { token, is_automatic, word: reply::word(&text.visible), from: from.address })
 }
 
+/// The address a mail says it comes from, in lower case; from its first [`header::BLOCK_BYTES_MAX`] bytes.
+pub(crate) fn sender_of(payload: &[u8]) -> Option<String> {
+    let head = with_line_feeds(payload.get(..header::BLOCK_BYTES_MAX).unwrap_or(payload));
+    let (headers, _) = Headers::split(without_leading_lines(&head));
+    let from = headers.mailboxes("from").into_iter().next()?;
+    (!from.address.is_empty()).then_some(from.address)
+}
+
 /// Blank lines and a byte order mark before the headers, as careless programs leave them.
 fn without_leading_lines(payload: &[u8]) -> &[u8] {
     payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload).trim_ascii_start()

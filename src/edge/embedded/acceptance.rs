@@ -3,6 +3,7 @@
 //! The memory of accepted ids is kept for the life of the store (64 bytes and an index entry each): a sender may repeat a
 //! message after days, and a second verdict on it would alert twice.
 
+use crate::decode::share::{Share, share_of};
 use crate::model::digest::Digest;
 use crate::model::envelope::{ContentKind, Envelope, Identity, MESSAGE_BYTES_HARD, Purpose, Source};
 use crate::model::ids::{ID_BYTES_MAX, MessageId, QueueName};
@@ -53,19 +54,32 @@ struct Meta {
 /// Version of [`Meta`].
 const META_VERSION: u32 = 1;
 
-/// Accepts or refuses each envelope by itself. `known` are their identities, computed before, because hashing large mails
-/// is not the writing thread's work.
+/// What can be said of an envelope before acceptance. Computed before, because hashing and reading large mails is not the
+/// writing thread's work.
+pub struct Known {
+    identity: Option<Identity>,
+    share: Option<Share>,
+}
+
+impl Known {
+    /// Of one envelope.
+    pub fn of(envelope: &Envelope) -> Self {
+        Self { identity: Identity::of(envelope), share: share_of(envelope) }
+    }
+}
+
+/// Accepts or refuses each envelope by itself.
 pub fn accept(
     db: &Connection,
     envelopes: &[Envelope],
-    known: &[Option<Identity>],
+    known: &[Known],
     limits: &Limits,
 ) -> rusqlite::Result<Vec<Result<Accepted, StoreError>>> {
     let mut counts = read_counts(db)?;
     let before = counts.accepted;
     let mut answers = Vec::with_capacity(envelopes.len());
-    for (envelope, identity) in envelopes.iter().zip(known) {
-        answers.push(accept_one(db, envelope, identity.as_ref(), limits, &mut counts)?);
+    for (envelope, known) in envelopes.iter().zip(known) {
+        answers.push(accept_one(db, envelope, known, limits, &mut counts)?);
     }
     if counts.accepted > before {
         db.prepare_cached("UPDATE intake SET accepted = ?1, pending = ?2")?.execute([counts.accepted, counts.pending])?;
@@ -102,16 +116,16 @@ pub fn load(db: &Connection, seq: u64) -> rusqlite::Result<Option<Stored>> {
 fn accept_one(
     db: &Connection,
     envelope: &Envelope,
-    known: Option<&Identity>,
+    known: &Known,
     limits: &Limits,
     counts: &mut Counts,
 ) -> rusqlite::Result<Result<Accepted, StoreError>> {
     if let Err(error) = check_sizes(envelope) {
         return Ok(Err(error));
     }
-    let Some(identity) = known else {
+    let Some(identity) = &known.identity else {
         return match check_room(limits, counts.pending) {
-            Ok(()) => insert_numbered(db, envelope, counts).map(Ok),
+            Ok(()) => insert_numbered(db, envelope, known.share, counts).map(Ok),
             Err(error) => Ok(Err(error)),
         };
     };
@@ -132,26 +146,45 @@ fn accept_one(
     }
     let mut remember = db.prepare_cached("INSERT INTO accepted VALUES (?1, ?2, ?3)")?;
     remember.execute(params![name.as_bytes(), identity.content.as_bytes(), variant])?;
-    let seq = insert_queued(db, counts)?;
+    let seq = insert_queued(db, known.share, counts)?;
     insert_message(db, seq, envelope, &identity)?;
     Ok(Ok(Accepted { identity, duplicate: false, variant }))
 }
 
 /// A line without id: its number in the queue names it, `n-<number>`.
-fn insert_numbered(db: &Connection, envelope: &Envelope, counts: &mut Counts) -> rusqlite::Result<Accepted> {
-    let seq = insert_queued(db, counts)?;
+fn insert_numbered(db: &Connection, envelope: &Envelope, share: Option<Share>, counts: &mut Counts) -> rusqlite::Result<Accepted> {
+    let seq = insert_queued(db, share, counts)?;
     let id = MessageId(format!("n-{seq}"));
     let identity = Identity { tenant: envelope.tenant.clone(), id, content: Digest::of(&envelope.payload) };
     insert_message(db, seq, envelope, &identity)?;
     Ok(Accepted { identity, duplicate: false, variant: false })
 }
 
-fn insert_queued(db: &Connection, counts: &mut Counts) -> rusqlite::Result<u64> {
+fn insert_queued(db: &Connection, share: Option<Share>, counts: &mut Counts) -> rusqlite::Result<u64> {
     counts.accepted += 1;
     counts.pending += 1;
-    let mut statement = db.prepare_cached("INSERT INTO queue (seq, accepted_at) VALUES (?1, ?2)")?;
-    statement.execute(params![counts.accepted, Timestamp::now().as_microsecond()])?;
+    let share = share_number(share);
+    let mut statement = db.prepare_cached("INSERT INTO queue (seq, accepted_at, share, turn) VALUES (?1, ?2, ?3, ?4)")?;
+    statement.execute(params![counts.accepted, Timestamp::now().as_microsecond(), share, next_turn(db, share)?])?;
     Ok(counts.accepted)
+}
+
+/// The turn of a new message: the one being served, or after the last one of its sender that waits. So whoever sends a
+/// thousand waits for himself, and whoever sends one is next (start-time fair queueing: Goyal, Vin and Cheng 1996, all messages
+/// taken as equally long).
+fn next_turn(db: &Connection, share: i64) -> rusqlite::Result<i64> {
+    let served: Option<i64> = db.prepare_cached("SELECT min(turn) FROM queue WHERE due = 0")?.query_row([], |row| row.get(0))?;
+    let served = served.unwrap_or(0);
+    if share == 0 {
+        return Ok(served);
+    }
+    let last: Option<i64> = db.prepare_cached("SELECT max(turn) FROM queue WHERE share = ?1")?.query_row([share], |row| row.get(0))?;
+    Ok(last.map_or(served, |last| served.max(last + 1)))
+}
+
+/// A sender as a column: 0 is nobody, all others are themselves.
+fn share_number(share: Option<Share>) -> i64 {
+    share.map_or(0, |Share(number)| number.cast_signed())
 }
 
 fn insert_message(db: &Connection, seq: u64, envelope: &Envelope, identity: &Identity) -> rusqlite::Result<()> {

@@ -1,24 +1,29 @@
-//! The work queue in SQLite: at least once, oldest first, suspects alone.
+//! The work queue in SQLite: at least once, oldest first, senders in turn, suspects alone.
 //!
 //! A message never handed out has `due = 0` and is ready whatever the clock says; one in a worker's hands, or given back,
 //! is ready when its `due` has passed. Deaths are counted when a message is handed out, durably, and taken back when it is
 //! given back: so a process that dies at any moment has left its mark already.
 
 use crate::edge::embedded::Embedded;
-use crate::edge::embedded::acceptance::{self, Limits};
+use crate::edge::embedded::acceptance::{self, Known, Limits};
 use crate::edge::embedded::schema::folder_of;
 use crate::edge::embedded::writer::{Concerns, Decision, Signals, lock};
-use crate::model::envelope::{Envelope, Identity};
-use crate::store::{Accepted, DEATHS_BEFORE_SUSPECT, Leased, Queue, QueueState, Settlement, StoreError};
+use crate::model::envelope::Envelope;
+use crate::store::{Accepted, DEATHS_BEFORE_SUSPECT, Leased, Queue, QueueState, SHARE_OUT_MAX, Settlement, StoreError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Messages handed out by one `lease`, whatever was asked for.
 const LEASED_PER_CALL_MAX: usize = 1024;
+
+/// Messages looked at beyond a sender who has enough out: the first message of any other has its turn beside the first of his,
+/// so few stand before it.
+const LOOK_AHEAD: usize = 1024;
 
 /// Payload handed out by one `lease`, in bytes (one message may exceed it): bounds the worker's memory when many large
 /// mails wait.
@@ -44,7 +49,7 @@ pub type Abandoned = Arc<Mutex<Vec<u64>>>;
 impl Queue for Embedded {
     async fn submit(&self, envelopes: Vec<Envelope>) -> Vec<Result<Accepted, StoreError>> {
         let count = envelopes.len();
-        let known: Vec<_> = envelopes.iter().map(Identity::of).collect();
+        let known: Vec<_> = envelopes.iter().map(Known::of).collect();
         let limits = Limits { pending: self.options.pending_max, disk_is_full: disk_is_full(&self.path, self.options.disk_reserve_bytes) };
         let decide = move |db: &Connection| acceptance::accept(db, &envelopes, &known, &limits).map(Ok);
         match self.writer.run(Concerns::Work, decide).await {
@@ -132,6 +137,7 @@ struct Candidate {
     deliveries: u32,
     deaths: u32,
     solo: u32,
+    share: i64,
 }
 
 impl Candidate {
@@ -169,7 +175,7 @@ fn claim(db: &Connection, abandoned: &Abandoned, limit: usize, lease: Duration) 
     Ok(Found { leased, next_due_in, given_back })
 }
 
-/// Oldest first; a suspect waits until nothing else is out, holds back what is younger, and then goes alone.
+/// In turn; a suspect waits until nothing else is out, holds back what comes after it, and then goes alone.
 fn allowed(db: &Connection, now: i64, limit: usize) -> rusqlite::Result<Vec<Candidate>> {
     let (out, suspects_out): (u64, u64) = db
         .prepare_cached("SELECT count(*), coalesce(sum(deaths > ?2), 0) FROM queue WHERE due > ?1 AND leased = 1")?
@@ -177,7 +183,12 @@ fn allowed(db: &Connection, now: i64, limit: usize) -> rusqlite::Result<Vec<Cand
     if suspects_out > 0 {
         return Ok(vec![]);
     }
-    let mut ready = ready(db, now, limit)?;
+    let shares_out = shares_out(db, now)?;
+    let (mut ready, was_full) = within_shares(ready(db, now, limit)?, shares_out.clone());
+    if was_full {
+        ready = within_shares(self::ready(db, now, limit + LOOK_AHEAD)?, shares_out).0;
+        ready.truncate(limit);
+    }
     match ready.iter().position(Candidate::is_suspect) {
         Some(0) if out == 0 => ready.truncate(1),
         Some(before) => ready.truncate(before),
@@ -186,17 +197,38 @@ fn allowed(db: &Connection, now: i64, limit: usize) -> rusqlite::Result<Vec<Cand
     Ok(ready)
 }
 
+/// Messages out of each sender.
+fn shares_out(db: &Connection, now: i64) -> rusqlite::Result<HashMap<i64, usize>> {
+    let mut statement =
+        db.prepare_cached("SELECT share, count(*) FROM queue WHERE due > ?1 AND leased = 1 AND share <> 0 GROUP BY share")?;
+    statement.query_map([now], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Without what would be too much of one sender; and whether there was any.
+fn within_shares(ready: Vec<Candidate>, mut out: HashMap<i64, usize>) -> (Vec<Candidate>, bool) {
+    let before = ready.len();
+    let fits = |candidate: &Candidate| {
+        let count = out.entry(candidate.share).or_default();
+        *count += 1;
+        candidate.share == 0 || *count <= SHARE_OUT_MAX
+    };
+    let ready: Vec<Candidate> = ready.into_iter().filter(fits).collect();
+    let was_full = ready.len() < before;
+    (ready, was_full)
+}
+
 fn ready(db: &Connection, now: i64, limit: usize) -> rusqlite::Result<Vec<Candidate>> {
-    // Two bounded looks at one index: never handed out (in order of acceptance), and due again.
+    // Two bounded looks at one index: due again, and never handed out (in turn).
     let mut statement = db.prepare_cached(
-        "SELECT seq, deliveries, deaths, solo FROM (
-             SELECT * FROM (SELECT * FROM queue WHERE due = 0 ORDER BY seq LIMIT ?2)
+        "SELECT seq, deliveries, deaths, solo, share FROM (
+             SELECT * FROM (SELECT * FROM queue WHERE due = 0 ORDER BY turn, seq LIMIT ?2)
              UNION ALL
              SELECT * FROM (SELECT * FROM queue WHERE due > 0 AND due <= ?1 ORDER BY due LIMIT ?2)
-         ) ORDER BY seq LIMIT ?2",
+         ) ORDER BY due = 0, turn, seq LIMIT ?2",
     )?;
-    let read =
-        |row: &rusqlite::Row<'_>| Ok(Candidate { seq: row.get(0)?, deliveries: row.get(1)?, deaths: row.get(2)?, solo: row.get(3)? });
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Candidate { seq: row.get(0)?, deliveries: row.get(1)?, deaths: row.get(2)?, solo: row.get(3)?, share: row.get(4)? })
+    };
     statement.query_map(params![now, limit], read)?.collect()
 }
 

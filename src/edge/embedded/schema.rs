@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Schema version this program writes; a file with a newer one is refused, because its rules are not known here.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// `application_id` of a mimamori store: "MIMA" in ASCII, so that `file` and we can tell it from another database.
 pub const APPLICATION_ID: i64 = 0x4D49_4D41;
@@ -35,7 +35,8 @@ const LOG_PAGES: i64 = 8 << 10;
 const CACHE_KIB: i64 = 16 << 10;
 
 /// `queue` is small and rewritten often; `message` holds the payload and is written once, so that a lease does not
-/// rewrite megabytes. `due` is 0 for a message never handed out: such a one is ready whatever the clock says.
+/// rewrite megabytes. `due` is 0 for a message never handed out: such a one is ready whatever the clock says. `share` is
+/// whose message it is (0: nobody's), and `turn` its place in line.
 const TABLES: &str = "
     CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE record (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, value BLOB NOT NULL);
@@ -51,9 +52,12 @@ const TABLES: &str = "
         deliveries INTEGER NOT NULL DEFAULT 0,
         deaths INTEGER NOT NULL DEFAULT 0,
         solo INTEGER NOT NULL DEFAULT 0,
-        accepted_at INTEGER NOT NULL
+        accepted_at INTEGER NOT NULL,
+        share INTEGER NOT NULL DEFAULT 0,
+        turn INTEGER NOT NULL DEFAULT 0
     );
-    CREATE INDEX queue_due ON queue (due);
+    CREATE INDEX queue_turn ON queue (due, turn);
+    CREATE INDEX queue_share ON queue (share, turn);
     CREATE TABLE message (seq INTEGER PRIMARY KEY, meta TEXT NOT NULL, payload BLOB NOT NULL);
     CREATE TABLE intake (accepted INTEGER NOT NULL, pending INTEGER NOT NULL);
     CREATE TABLE accepted (
@@ -61,6 +65,15 @@ const TABLES: &str = "
     ) WITHOUT ROWID;
     INSERT INTO counter VALUES ('revision', 0);
     INSERT INTO intake VALUES (0, 0);
+";
+
+/// What version 1 lacks. What waits keeps its order of acceptance.
+const TURNS: &str = "
+    ALTER TABLE queue ADD COLUMN share INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE queue ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
+    DROP INDEX queue_due;
+    CREATE INDEX queue_turn ON queue (due, turn);
+    CREATE INDEX queue_share ON queue (share, turn);
 ";
 
 /// Why a store could not be opened.
@@ -125,6 +138,8 @@ pub fn prepare(path: &Path) -> Result<Connection, OpenError> {
     use_write_ahead_log(&db).map_err(engine)?;
     if empty {
         create_tables(&mut db).map_err(engine)?;
+    } else if version < SCHEMA_VERSION {
+        bring_up(&mut db).map_err(engine)?;
     }
     Ok(db)
 }
@@ -201,6 +216,17 @@ fn create_tables(db: &mut Connection) -> rusqlite::Result<()> {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
+    transaction.commit()
+}
+
+/// Brings the tables of an older program up to date; whoever comes second finds them so.
+fn bring_up(db: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = Transaction::new(db, TransactionBehavior::Immediate)?;
+    let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version < 2 {
+        transaction.execute_batch(TURNS)?;
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
 }
 

@@ -4,6 +4,7 @@
 //! it is not ready, and why, and goes on trying. A deleted consumer is made again by whoever notices, from the lowest message
 //! without a verdict; a lost stream or bucket is never made again here, because that would hide the loss.
 
+use crate::decode::share::share_of;
 use crate::edge::nats::connect::chance;
 use crate::edge::nats::faults::Trouble;
 use crate::edge::nats::hands::{Fetched, ticket};
@@ -147,7 +148,8 @@ impl Nats {
             identity,
             envelope,
         };
-        Ok(Fetched { sequence, leased, reply, touched: Instant::now() })
+        let share = share_of(&leased.envelope);
+        Ok(Fetched { sequence, leased, reply, share, touched: Instant::now() })
     }
 
     async fn refused(&self, pull: &mut Pull, why: &str) -> Result<(), StoreError> {

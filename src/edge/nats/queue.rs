@@ -33,6 +33,9 @@ const LETTER_ROOM: usize = 4 << 10;
 /// Pause while a suspect is out, or waits for the others to come back.
 const CAREFUL_PAUSE: Duration = Duration::from_millis(50);
 
+/// The same while messages wait until others of their sender are settled.
+const TURN_PAUSE: Duration = Duration::from_millis(2);
+
 /// Longest delay of a retry: a mistaken delay must not put a message away for ever.
 const RETRY_DELAY_MAX: Duration = Duration::from_hours(24);
 
@@ -234,9 +237,10 @@ impl Queue for Nats {
         }
         loop {
             self.hands.let_go();
-            // Nothing more is asked for while a suspect is out.
-            let asks = !longest.is_zero() && (!self.hands.is_careful() || self.hands.out() == 0);
-            self.gather(&mut pull, limit, Instant::now(), asks).await?;
+            // Nothing more is asked for while a suspect is out, or while too much waits for its turn.
+            let room = limit.min(self.hands.spare(self.message_bytes()));
+            let asks = !longest.is_zero() && room > 0 && (!self.hands.is_careful() || self.hands.out() == 0);
+            self.gather(&mut pull, room.max(1), Instant::now(), asks).await?;
             let mut leased = self.hands.hand_out(limit).unwrap_or_default();
             if !leased.is_empty() {
                 self.mark_solo(&mut leased).await?;
@@ -251,7 +255,9 @@ impl Queue for Nats {
                 _ = tokio::time::timeout(left.min(CAREFUL_PAUSE), settled).await;
                 pull.restart_clock();
             } else {
-                self.gather(&mut pull, limit, end.min(Instant::now() + self.options.lease / 4), asks).await?;
+                // While some wait for their turn, the next one settled may end that.
+                let longest = if self.hands.is_waiting() { TURN_PAUSE } else { self.options.lease / 4 };
+                self.gather(&mut pull, room.max(1), end.min(Instant::now() + longest), asks).await?;
             }
         }
     }

@@ -2,11 +2,14 @@
 //!
 //! No waiting and no locks here; whoever calls holds the state alone.
 
+use crate::decode::share::{Share, share_of};
 use crate::edge::twin::Faults;
 use crate::model::digest::Digest;
 use crate::model::envelope::{Envelope, Identity, MESSAGE_BYTES_HARD};
 use crate::model::ids::{ID_BYTES_MAX, MessageId, Tenant};
-use crate::store::{Accepted, DEATHS_BEFORE_SUSPECT, Key, Leased, Record, Revision, Settlement, StoreError, Stream, StreamEntry};
+use crate::store::{
+    Accepted, DEATHS_BEFORE_SUSPECT, Key, Leased, Record, Revision, SHARE_OUT_MAX, Settlement, StoreError, Stream, StreamEntry,
+};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
@@ -53,6 +56,7 @@ pub struct Waiting {
     deliveries: u32,
     deaths: u32,
     solo: u32,
+    share: Option<Share>,
 }
 
 impl State {
@@ -143,6 +147,7 @@ impl State {
         self.accepted_count += 1;
         let waiting = Waiting {
             identity: accepted.identity.clone(),
+            share: share_of(&envelope),
             envelope,
             accepted_at: Timestamp::now(),
             not_before: None,
@@ -174,7 +179,18 @@ impl State {
         let now = Timestamp::now();
         let twice = self.strikes(|faults| faults.delivered_twice);
         let is_ready = |waiting: &Waiting| (twice || !waiting.is_leased(now)) && waiting.not_before.is_none_or(|due| due <= now);
-        let ready: Vec<u64> = self.queue.iter().filter(|(_, waiting)| is_ready(waiting)).map(|(seq, _)| *seq).take(limit).collect();
+        let mut shares: BTreeMap<Share, usize> = BTreeMap::new();
+        for share in self.in_hands(now).filter_map(|waiting| waiting.share) {
+            *shares.entry(share).or_default() += 1;
+        }
+        let mut has_turn = |waiting: &Waiting| {
+            let Some(share) = waiting.share else { return true };
+            let count = shares.entry(share).or_default();
+            *count += 1;
+            *count <= SHARE_OUT_MAX
+        };
+        let ready = self.queue.iter().filter(|(_, waiting)| is_ready(waiting) && has_turn(waiting));
+        let ready: Vec<u64> = ready.map(|(seq, _)| *seq).take(limit).collect();
         let suspect = ready.iter().position(|seq| self.queue[seq].is_suspect());
         let out = self.in_hands(now).count();
         let solo_out = self.in_hands(now).any(|waiting| waiting.deaths > DEATHS_BEFORE_SUSPECT);

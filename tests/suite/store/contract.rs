@@ -5,7 +5,8 @@ use bytes::Bytes;
 use mimamori::model::digest::Digest;
 use mimamori::model::envelope::{ContentKind, Envelope, MESSAGE_BYTES_HARD, Purpose, Source};
 use mimamori::model::ids::{QueueName, Tenant};
-use mimamori::store::{Appended, Revision, Settlement, Store, StoreError, Stream, VALUE_BYTES_MAX};
+use mimamori::store::{Appended, Revision, SHARE_OUT_MAX, Settlement, Store, StoreError, Stream, VALUE_BYTES_MAX};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,7 @@ contract! {
     a_retry_is_no_death
     settling_twice_or_late_is_harmless
     the_state_counts
+    a_flood_of_one_sender_does_not_hold_up_the_others
 }
 
 async fn create_refuses_a_taken_key(Backend { store, .. }: Backend) {
@@ -427,4 +429,41 @@ async fn the_state_counts(Backend { queue, .. }: Backend) {
     queue.settle(leased[0].ticket, Settlement::Retry(PATIENCE)).await.unwrap();
     let state = queue.state().await.unwrap();
     assert_eq!((state.pending, state.leased), (3, 1));
+}
+
+async fn a_flood_of_one_sender_does_not_hold_up_the_others(Backend { queue, .. }: Backend) {
+    let from = |id: &str, customer: &str| line(Some(id), &format!(r#"{{"customer":"{customer}","text":"{id}"}}"#));
+    let mut sent: Vec<Envelope> = (0..60).map(|n| from(&format!("flood-{n:02}"), "a")).collect();
+    sent.extend([from("b", "b"), from("c", "c"), line(Some("nobody-1"), "x"), line(Some("nobody-2"), "x")]);
+    for accepted in queue.submit(sent).await {
+        accepted.unwrap();
+    }
+    let (mut flood, mut others) = (BTreeSet::new(), BTreeSet::new());
+    let mut seen = vec![];
+    // Nothing is settled before every other one was seen.
+    while others.len() < 4 {
+        let leased = queue.lease(16, PATIENCE).await.unwrap();
+        assert!(!leased.is_empty(), "{others:?} came past the flood");
+        for one in leased {
+            let id = one.identity.id.to_string();
+            if id.starts_with("flood") {
+                flood.insert(id)
+            } else {
+                others.insert(id)
+            };
+            seen.push(one.ticket);
+        }
+    }
+    let first: Vec<String> = (0..SHARE_OUT_MAX).map(|n| format!("flood-{n:02}")).collect();
+    assert_eq!(flood.iter().cloned().collect::<Vec<_>>(), first);
+    while queue.state().await.unwrap().pending > 0 {
+        for ticket in seen.drain(..) {
+            queue.settle(ticket, Settlement::Done).await.unwrap();
+        }
+        let leased = queue.lease(16, Duration::from_millis(500)).await.unwrap();
+        assert!(leased.len() <= SHARE_OUT_MAX, "{:?}", ids(&leased));
+        flood.extend(leased.iter().map(|one| one.identity.id.to_string()));
+        seen.extend(leased.iter().map(|one| one.ticket));
+    }
+    assert_eq!(flood.len(), 60);
 }

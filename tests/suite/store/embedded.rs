@@ -150,6 +150,27 @@ async fn only_our_own_files_are_opened() {
     }
 }
 
+#[tokio::test]
+async fn the_file_of_an_older_program_is_brought_up_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = open(&path);
+    submit_all(&store, &["a", "b", "c"]).await;
+    drop(store);
+    // As version 1 had it.
+    let older = rusqlite::Connection::open(&path).unwrap();
+    older
+        .execute_batch(
+            "DROP INDEX queue_turn; DROP INDEX queue_share; ALTER TABLE queue DROP COLUMN share; ALTER TABLE queue DROP COLUMN turn;
+             CREATE INDEX queue_due ON queue (due); PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    drop(older);
+    let store = open(&path);
+    submit_all(&store, &["d"]).await;
+    assert_eq!(ids(&lease_now(&store, 9).await), ["a", "b", "c", "d"]);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn files_belong_to_their_owner_alone() {
