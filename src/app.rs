@@ -30,12 +30,14 @@ use tokio_util::sync::CancellationToken;
 
 pub mod backend;
 pub mod durability;
+mod guard;
 pub mod lexicons;
 pub mod policy;
 pub mod pop;
 pub mod texts;
 pub mod transport;
 pub mod watch;
+pub mod watchdog;
 
 use crate::app::watch::Events;
 
@@ -138,6 +140,9 @@ fn read(config: Option<&Path>) -> (Option<Prepared>, Faults) {
     let Some(settings) = loaded.settings else { return (None, faults) };
     let policy = policy::read_configured(&settings, &mut faults);
     let texts = texts::read_configured(&settings.notify, &mut faults);
+    if let Some(policy) = &policy {
+        guard::check(&settings, policy, &mut faults);
+    }
     let sound = policy.zip(texts).filter(|_| !has_errors(&faults));
     let prepared = sound.map(|(policy, texts)| Prepared {
         settings,
@@ -309,6 +314,7 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
     let events = Events::new(backend.nats.clone(), Arc::clone(&metrics));
     others.push(tokio::spawn(watch::gauges(Arc::clone(&worker), files, events, Arc::clone(&health), stop.clone())));
     others.push(tokio::spawn(crate::worker::digests::run(Arc::clone(&worker), stop.clone())));
+    others.extend(guard::start(&settings, &worker, &health, &stop));
     let work = tokio::spawn(Arc::clone(&worker).run(stop.clone()));
     announce_start(&settings, &worker.policy(), &servers.app, &servers.ops, &health);
     durability::tell(&settings, &health).await;

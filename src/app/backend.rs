@@ -72,7 +72,11 @@ pub async fn remove_backend(settings: &Settings) -> Result<(), String> {
 
 fn open_file(settings: &Settings) -> Result<Embedded, String> {
     let path = &settings.store.path;
-    let options = embedded::Options { pending_max: settings.store.pending_max, ..embedded::Options::default() };
+    let options = embedded::Options {
+        pending_max: settings.store.pending_max,
+        keeps_settled: settings.audit.is_on(),
+        ..embedded::Options::default()
+    };
     Embedded::open_with(path, options).map_err(|error| format!("cannot open {}: {error}", path.display()))
 }
 

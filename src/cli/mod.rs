@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+pub mod audit;
 pub mod case;
 pub mod config;
 pub mod dead;
@@ -25,6 +26,7 @@ pub mod run;
 pub mod submit;
 pub mod train;
 pub mod triage;
+pub mod watchdog;
 
 /// How the process ends. The numbers are a contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,6 +144,10 @@ enum Verb {
     Init,
     /// Run the worker: intake → verdict → case → alert.
     Run(run::RunArguments),
+    /// What the auditor of the running workers found: is everything accepted accounted for?
+    Audit,
+    /// Look at a worker from outside, and tell people when it does not watch any more.
+    Watchdog(watchdog::WatchdogArguments),
     /// Run the worker on a temporary store with built-in sample traffic, and print the alerts.
     Demo(demo::DemoArguments),
     /// Put messages on the queue: raw mail, mbox, Maildir or JSON Lines.
@@ -210,6 +216,8 @@ fn dispatch(verb: Verb, common: &Common, out: &mut impl Write) -> Outcome {
     match verb {
         Verb::Init => init::run(common, out),
         Verb::Run(arguments) => run::run(&arguments, common),
+        Verb::Audit => audit::run(common, out),
+        Verb::Watchdog(arguments) => watchdog::run(&arguments, common, out),
         Verb::Demo(arguments) => demo::run(&arguments, common, out),
         Verb::Submit(arguments) => submit::run(&arguments, common, out),
         Verb::Triage(arguments) => triage::run(&arguments, common, out),

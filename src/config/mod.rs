@@ -5,6 +5,7 @@
 //! Never holds secrets: settings name files, [`secret`] reads them.
 
 pub mod environment;
+pub mod guard;
 pub mod layers;
 pub mod load;
 pub mod read;

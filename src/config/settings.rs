@@ -4,6 +4,7 @@
 //! so that settings may be printed and compared. Paths are relative to the current directory.
 
 use crate::config::environment::Environment;
+use crate::config::guard::{AuditSettings, CanarySettings, WatchdogSettings};
 use crate::conversation::limits::LedgerLimits;
 use crate::decode::settings::DecodeSettings;
 use crate::diag::{Diagnostic, SourceText};
@@ -59,6 +60,12 @@ pub struct Settings {
     pub ledger: LedgerLimits,
     /// Judging.
     pub worker: WorkerSettings,
+    /// The look whether everything accepted was finished.
+    pub audit: AuditSettings,
+    /// The message that mimamori sends itself.
+    pub canary: CanarySettings,
+    /// The look from outside.
+    pub watchdog: WatchdogSettings,
     /// Logs.
     pub log: LogSettings,
 }

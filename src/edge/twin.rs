@@ -12,8 +12,8 @@ use crate::edge::twin::state::{State, within};
 use crate::model::digest::Digest;
 use crate::model::envelope::{Envelope, MESSAGE_BYTES_HARD};
 use crate::store::{
-    Accepted, Appended, Key, LEASE_DURATION, Leased, Queue, QueueState, Record, Revision, Settlement, Store, StoreError, Stream,
-    StreamEntry, VALUE_BYTES_MAX,
+    Accepted, Appended, Key, LEASE_DURATION, Leased, Queue, QueueState, Record, Revision, SettledPage, Settlement, Store, StoreError,
+    Stream, StreamEntry, VALUE_BYTES_MAX,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -244,6 +244,20 @@ impl Queue for Twin {
             pending: state.queue.len() as u64,
             leased: state.in_hands(Timestamp::now()).count() as u64,
             oldest: state.queue.values().next().map(|waiting| waiting.accepted_at),
+        })
+    }
+
+    async fn settled(&self, after: u64, limit: usize) -> Result<SettledPage, StoreError> {
+        self.look(|state| SettledPage {
+            rows: state.settled.iter().filter(|row| row.number > after).take(limit).cloned().collect(),
+            newest: state.settled_count,
+        })
+    }
+
+    async fn forget_settled(&self, upto: u64) -> Result<(), StoreError> {
+        self.write(|state| {
+            state.settled.retain(|row| row.number > upto);
+            Ok(())
         })
     }
 }

@@ -32,7 +32,7 @@ pub enum Source {
     Submit,
     /// The watched folder.
     Spool,
-    /// Built-in sample traffic of `mimamori demo`.
+    /// Built in: sample traffic of `mimamori demo`, the canary.
     Demo,
     /// Replayed from the dead letters.
     Replay,
@@ -49,6 +49,8 @@ pub enum Purpose {
     Live,
     /// `submit --history`: feeds the conversation memory and alerts nobody.
     History,
+    /// The message that mimamori sends itself: judged, and nothing else. Believed only with the mark of the store.
+    Canary,
 }
 
 /// One message before decoding.

@@ -111,6 +111,8 @@ pub struct Policy {
     pub time_zone: TimeZone,
     /// Who alerts come from.
     pub sender: Sender,
+    /// Domains that mail may go to, in lower case.
+    pub own_domains: Vec<String>,
     /// Ways out, in the order of their keys.
     pub channels: Vec<Channel>,
     /// Everybody, in the order of their keys.

@@ -247,6 +247,10 @@ pub const DEATHS_BEFORE_SUSPECT: u32 = 2;
 /// speed of its one case, whose changes are written together; few enough that another customer's message never waits behind it.
 pub const SHARE_OUT_MAX: usize = 8;
 
+/// Settled messages that the embedded backend keeps for the auditor at most: an hour of a very large contact center, in case nobody
+/// audits.
+pub const SETTLED_MAX: u64 = 100_000;
+
 /// Answer to a submission: durable on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
@@ -287,6 +291,24 @@ pub enum Settlement {
     Dead,
 }
 
+/// A settled message, for whoever checks that it left what it owes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Its number among the settled ones; not that of acceptance.
+    pub number: u64,
+    /// Who it is, and the message; `None` if what was kept of it cannot be read.
+    pub message: Option<(Identity, Envelope)>,
+}
+
+/// Some of the settled messages.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SettledPage {
+    /// In the order of their numbers.
+    pub rows: Vec<Settled>,
+    /// The newest number there is: below a number seen before if the backend was made anew.
+    pub newest: u64,
+}
+
 /// State of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QueueState {
@@ -315,6 +337,11 @@ pub trait Queue: Send + Sync {
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }
+    /// Up to `limit` settled messages after number `after`. They are kept until [`Queue::forget_settled`], or as long as the backend
+    /// keeps messages anyway; the embedded one keeps the newest [`SETTLED_MAX`].
+    async fn settled(&self, after: u64, limit: usize) -> Result<SettledPage, StoreError>;
+    /// Settled messages up to that number need not be kept any longer.
+    async fn forget_settled(&self, upto: u64) -> Result<(), StoreError>;
     /// Gives back what this process fetched and did not hand out; with `all`, what it handed out, too, because nobody works on
     /// it any more. The last thing before the process ends.
     async fn hand_back(&self, _all: bool) {}

@@ -91,6 +91,12 @@ texts! {
         SubjectCheck "check" Subject [Case] [];
         SubjectDigest "digest" Subject [Name At] [Counts];
         SubjectBundle "bundle" Subject [Name Count Deadline] [];
+        SubjectStopped "stopped" Subject [Since Count] [];
+        SubjectStoppedOver "stopped_over" Subject [Since At] [];
+        SubjectChannel "channel" Subject [Name Since] [];
+        SubjectChannelOver "channel_over" Subject [Name At] [];
+        SubjectLost "lost" Subject [Count] [];
+        SubjectLostOver "lost_over" Subject [At] [];
     }
     "step" {
         StepDrill "drill" Name [] [];
@@ -219,5 +225,18 @@ texts! {
         BundleFirst "first" Name [Deadline] [];
         BundleWhy "why" Line [] [Minutes Count];
         BundleTake "take" Lines [] [];
+    }
+    "alarm" {
+        AlarmBadge "badge" Name [] [];
+        AlarmUnknown "unknown" Name [] [];
+        AlarmLegJudging "leg_judging" Name [] [];
+        AlarmLegMail "leg_mail" Name [] [];
+        AlarmLegProcess "leg_process" Name [] [];
+        AlarmStopped "stopped" Lines [Since Count] [Detail];
+        AlarmStoppedOver "stopped_over" Lines [Since At] [Count];
+        AlarmChannel "channel" Lines [Name Since] [Detail];
+        AlarmChannelOver "channel_over" Lines [Name At] [Since];
+        AlarmLost "lost" Lines [Count] [Detail];
+        AlarmLostOver "lost_over" Lines [At] [];
     }
 }

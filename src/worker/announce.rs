@@ -31,7 +31,7 @@ const RESCAN: Duration = Duration::from_secs(30);
 const SLEEP_MAX: Duration = Duration::from_millis(500);
 
 /// A due alert that has not left after this time counts as overdue: something is broken, not slow.
-const OVERDUE_AFTER: Duration = Duration::from_mins(1);
+pub(crate) const OVERDUE_AFTER: Duration = Duration::from_mins(1);
 
 /// Tries to record the outcome of a send, with [`FINISH_PAUSE`] between them: ten seconds, longer than any passing trouble.
 const FINISH_TRIES: u32 = 50;
@@ -144,13 +144,15 @@ impl Due {
 impl Worker {
     /// Reads every case; at the start of a worker also gives sends of a dead one back.
     async fn rescan(&self, due: &mut Due, recover: bool) -> Result<(), StoreError> {
-        let mut overdue = 0;
-        let mut open = 0;
+        let (mut overdue, mut open, now) = (0, 0, Timestamp::now());
+        let mut longest = Duration::ZERO;
         for case in read_cases(&*self.store).await? {
             let key = case_key(&case.scope, case.generation);
             let is_sending = case.intents.iter().any(|intent| matches!(intent.state, crate::case::IntentState::Sending { .. }));
             open += u64::from(!case.state.is_closed());
-            overdue += u64::from(case.next_due.is_some_and(|at| at < Timestamp::now() - OVERDUE_AFTER));
+            let late = case.next_due.map_or(Duration::ZERO, |at| Duration::try_from(now.duration_since(at)).unwrap_or_default());
+            overdue += u64::from(late > OVERDUE_AFTER);
+            longest = longest.max(late);
             let next = if recover && is_sending { self.recover(&key).await? } else { case.next_due };
             if due.logged.get(&key) != Some(&case.event_count) {
                 let newest = self.desk.repair_history(&case).await?;
@@ -159,6 +161,7 @@ impl Worker {
             due.set(key, next);
         }
         self.metrics.cases(open, overdue);
+        self.metrics.overdue(longest);
         Ok(())
     }
 
@@ -254,6 +257,7 @@ impl Worker {
         let answers = self.ways.answers(token.as_deref());
         let outgoing = render(&case, &intent, &self.policy(), &self.texts, &answers, Timestamp::now());
         let outcome = self.notifier.send(&outgoing).await;
+        self.channels.note(&intent.to.channel, outcome, Timestamp::now());
         self.metrics.alert(self.label(&intent.to.channel), label_of(outcome));
         self.metrics.alert_delay(Duration::try_from(Timestamp::now().duration_since(intent.due_at)).unwrap_or_default());
         self.record_send(key, number, &attempt_of(outcome)).await?;

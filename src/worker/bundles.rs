@@ -166,6 +166,7 @@ impl Worker {
         }
         let outgoing = self.list_of(leader, &begun).await;
         let outcome = self.notifier.send(&outgoing).await;
+        self.channels.note(&leader.intent.to.channel, outcome, Timestamp::now());
         self.metrics.alert(self.label(&leader.intent.to.channel), label_of(outcome));
         for (key, (_, intent)) in &begun {
             self.metrics.alert_delay(Duration::try_from(Timestamp::now().duration_since(intent.due_at)).unwrap_or_default());

@@ -24,10 +24,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub mod alarm;
 pub mod announce;
 pub mod answer;
+pub mod audit;
 pub mod bundles;
 pub mod bury;
+pub mod canary;
 pub mod crowd;
 pub mod desk;
 pub mod digests;
@@ -110,6 +113,8 @@ pub struct Worker {
     /// Told of every alert that left, for `demo`.
     pub on_alert: Option<AlertListener>,
     pulse: Pulse,
+    /// Which channels do not work.
+    pub(crate) channels: alarm::Channels,
     /// Messages in hand at once.
     in_flight: usize,
     /// Bytes that one message may have.
@@ -211,6 +216,7 @@ impl Worker {
             is_sole: parts.is_sole,
             on_alert: parts.on_alert,
             pulse,
+            channels: alarm::Channels::default(),
             in_flight: parts.in_flight.max(1),
             message_bytes: parts.message_bytes.max(1),
             bytes: Arc::default(),

@@ -86,7 +86,7 @@ impl Worker {
         }
     }
 
-    async fn finish(self: &Arc<Self>, leased: &Leased) -> Result<(), Problem> {
+    pub(crate) async fn finish(self: &Arc<Self>, leased: &Leased) -> Result<(), Problem> {
         if leased.suspect && leased.solo_deliveries > SOLO_DEATHS_MAX {
             return Err(Problem::Undecodable {
                 kind: DeadCode::Crash,
@@ -98,6 +98,10 @@ impl Worker {
             return Ok(());
         }
         let message = self.decode(leased).await?;
+        if self.is_canary(&leased.identity, &leased.envelope).await? {
+            let judged = self.judge(message, &leased.identity, leased.envelope.received_at).await?;
+            return Ok(self.canary_judged(&leased.identity, &judged.verdict).await?);
+        }
         let at = message.at.unwrap_or(leased.envelope.received_at);
         let identity = leased.identity.key();
         if leased.envelope.purpose == Purpose::History && message.direction == Direction::Inbound {

@@ -27,8 +27,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     // second floor: settings
     ("config", &["model", "diag", "sheet", "decode", "policy", "conversation::limits", "wording"]),
     // edges: one outside system each; they never mention each other
-    ("edge::embedded", &["model", "store"]),
-    ("edge::twin", &["model", "store"]),
+    ("edge::embedded", &["model", "store", "decode::share"]),
+    ("edge::twin", &["model", "store", "decode::share"]),
     ("edge::nats", &["model", "store", "decode"]),
     ("edge::evidence", &["model", "store"]),
     ("edge::notify", &["model", "case", "policy", "wording"]),

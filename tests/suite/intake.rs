@@ -9,7 +9,7 @@ use mimamori::edge::spool::{Round, Spool, SpoolTarget};
 use mimamori::model::digest::Digest;
 use mimamori::model::envelope::{Envelope, Identity, Purpose, Source};
 use mimamori::model::ids::{MessageId, QueueName, Tenant};
-use mimamori::store::{Accepted, Leased, Queue, QueueState, Settlement, StoreError};
+use mimamori::store::{Accepted, Leased, Queue, QueueState, SettledPage, Settlement, StoreError};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -74,6 +74,14 @@ impl Queue for StubQueue {
     }
 
     async fn settle(&self, _: u64, _: Settlement) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn settled(&self, _: u64, _: usize) -> Result<SettledPage, StoreError> {
+        Ok(SettledPage::default())
+    }
+
+    async fn forget_settled(&self, _: u64) -> Result<(), StoreError> {
         Ok(())
     }
 

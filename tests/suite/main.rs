@@ -11,6 +11,7 @@
 
 mod alert;
 mod answers;
+mod audit;
 mod cli;
 mod config;
 mod crash;
@@ -23,6 +24,7 @@ mod exposure;
 mod faults;
 mod figures;
 mod gate;
+mod guard;
 mod guidance;
 mod hostile;
 mod hours;

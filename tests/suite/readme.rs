@@ -68,6 +68,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("mimamori --backend nats init", "`nats` runs it against a server of its own"),
     ("mimamori --backend nats run", "`nats` runs it against a server of its own"),
     ("mimamori --backend nats demo --once", "`nats` runs it against a server of its own"),
+    ("mimamori watchdog --once", "`guard` runs it beside a worker whose probes stand where it looks"),
 ];
 
 #[test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use mimamori::edge::shelter::{Options, Shelter};
 use mimamori::model::envelope::{ContentKind, Envelope, Identity, Purpose, Source};
 use mimamori::model::ids::{QueueName, Tenant};
-use mimamori::store::{Accepted, Leased, Queue, QueueState, Settlement, StoreError};
+use mimamori::store::{Accepted, Leased, Queue, QueueState, SettledPage, Settlement, StoreError};
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -73,6 +73,14 @@ impl Queue for Broker {
     }
 
     async fn settle(&self, _: u64, _: Settlement) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn settled(&self, _: u64, _: usize) -> Result<SettledPage, StoreError> {
+        Ok(SettledPage::default())
+    }
+
+    async fn forget_settled(&self, _: u64) -> Result<(), StoreError> {
         Ok(())
     }
 

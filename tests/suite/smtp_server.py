@@ -1,6 +1,6 @@
 """A real mail server for the tests: accepts, refuses or stalls by the recipient's name, and keeps what it accepted.
 
-usage: smtp_server.py FOLDER [--cert FILE --key FILE] [--implicit] [--user NAME --password WORD]
+usage: smtp_server.py FOLDER [--cert FILE --key FILE] [--implicit] [--user NAME --password WORD] [--port N]
 
 Prints its port on the first line. Each accepted mail becomes FOLDER/<n>.eml with the envelope in FOLDER/<n>.json.
 Recipients: refuse@ 550, later@ 451, busy@ 421, tarpit@ stalls after the text, cut@ drops the connection after the text.
@@ -51,6 +51,7 @@ def main():
     parser.add_argument("--implicit", action="store_true")
     parser.add_argument("--user")
     parser.add_argument("--password")
+    parser.add_argument("--port", type=int, default=0)
     args = parser.parse_args()
     keeper = Keeper(args.folder)
     context = None
@@ -76,7 +77,7 @@ def main():
         )
 
     async def serve():
-        server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0, ssl=context if args.implicit else None)
+        server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", args.port, ssl=context if args.implicit else None)
         print(server.sockets[0].getsockname()[1], flush=True)
         await server.serve_forever()
 

@@ -20,7 +20,7 @@ use mimamori::model::envelope::{ContentKind, Envelope, Purpose, Source};
 use mimamori::model::ids::{QueueName, Tenant};
 use mimamori::policy::{Policy, SHIPPED};
 use mimamori::store::{
-    Accepted, Appended, Key, Leased, Queue, QueueState, Record, Revision, Settlement, Store, StoreError, Stream, StreamEntry,
+    Accepted, Appended, Key, Leased, Queue, QueueState, Record, Revision, SettledPage, Settlement, Store, StoreError, Stream, StreamEntry,
 };
 use mimamori::worker::desk::Desk;
 use mimamori::worker::enroll::read_cases;
@@ -156,6 +156,12 @@ impl Queue for Mortal {
         let done = self.it.settle(ticket, settlement).await;
         self.life.step().await;
         done
+    }
+    async fn settled(&self, after: u64, limit: usize) -> Result<SettledPage, StoreError> {
+        self.it.settled(after, limit).await
+    }
+    async fn forget_settled(&self, upto: u64) -> Result<(), StoreError> {
+        self.it.forget_settled(upto).await
     }
     async fn state(&self) -> Result<QueueState, StoreError> {
         self.life.alive().await;

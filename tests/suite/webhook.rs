@@ -48,6 +48,10 @@ impl Server {
         self.seen.lock().unwrap().clone()
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/hook", self.port)
+    }
+
     pub(crate) fn webhook(&self, shape: Shape) -> Webhook {
         let target = Target {
             url: format!("http://127.0.0.1:{}/hook?key=geheim", self.port),

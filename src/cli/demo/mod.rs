@@ -71,6 +71,8 @@ fn move_into(loaded: &mut Loaded, folder: &std::path::Path) {
     settings.notify.transport = Transport::Outbox;
     settings.intake.http.listen = any_port;
     settings.ops.listen = any_port;
+    // Its store lives for minutes, and its queue holds the samples alone.
+    settings.canary.every = Duration::ZERO;
 }
 
 async fn play(arguments: &DemoArguments, loaded: Loaded, out: &mut impl Write) -> Outcome {

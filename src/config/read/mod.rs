@@ -3,6 +3,7 @@
 //! Pure: reads no file, asks for no secret, resolves no name. One function a section; checks that span sections come last.
 
 mod ack;
+mod guard;
 mod intake;
 mod ledger;
 mod nats;
@@ -62,6 +63,9 @@ fn read(root: &Table<'_>, reader: &Reader<'_>) -> Settings {
     let ack = ack::ack(&Section::of(root, "ack", reader));
     let ledger = ledger::ledger(&Section::of(root, "ledger", reader));
     let worker = worker(&Section::of(root, "worker", reader));
+    let audit = guard::audit(&Section::of(root, "audit", reader));
+    let canary = guard::canary(&Section::of(root, "canary", reader));
+    let watchdog = guard::watchdog(&Section::of(root, "watchdog", reader));
     let log = log(&Section::of(root, "log", reader));
     keep_apart(&intake, &notify, reader);
     keep_subjects_apart(&nats, &notify, reader);
@@ -78,6 +82,9 @@ fn read(root: &Table<'_>, reader: &Reader<'_>) -> Settings {
         ack,
         ledger,
         worker,
+        audit,
+        canary,
+        watchdog,
         log,
     }
 }

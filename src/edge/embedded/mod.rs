@@ -49,11 +49,13 @@ pub struct Options {
     pub disk_reserve_bytes: u64,
     /// How long a worker may keep a message.
     pub lease: Duration,
+    /// Settled messages are kept until they were audited.
+    pub keeps_settled: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { pending_max: PENDING_MAX_DEFAULT, disk_reserve_bytes: DISK_RESERVE_BYTES, lease: LEASE_DURATION }
+        Self { pending_max: PENDING_MAX_DEFAULT, disk_reserve_bytes: DISK_RESERVE_BYTES, lease: LEASE_DURATION, keeps_settled: true }
     }
 }
 

@@ -9,7 +9,9 @@ use crate::edge::embedded::acceptance::{self, Known, Limits};
 use crate::edge::embedded::schema::folder_of;
 use crate::edge::embedded::writer::{Concerns, Decision, Signals, lock};
 use crate::model::envelope::Envelope;
-use crate::store::{Accepted, DEATHS_BEFORE_SUSPECT, Leased, Queue, QueueState, SHARE_OUT_MAX, Settlement, StoreError};
+use crate::store::{
+    Accepted, DEATHS_BEFORE_SUSPECT, Leased, Queue, QueueState, SETTLED_MAX, SHARE_OUT_MAX, Settled, SettledPage, Settlement, StoreError,
+};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -84,8 +86,9 @@ impl Queue for Embedded {
     }
 
     async fn settle(&self, ticket: u64, settlement: Settlement) -> Result<(), StoreError> {
+        let keeps = self.options.keeps_settled;
         let decide = move |db: &Connection| match settlement {
-            Settlement::Done | Settlement::Dead => remove(db, ticket),
+            Settlement::Done | Settlement::Dead => finish(db, ticket, keeps),
             Settlement::Retry(delay) => give_back(db, ticket, delay),
         };
         self.writer.run(Concerns::Work, decide).await
@@ -93,6 +96,14 @@ impl Queue for Embedded {
 
     async fn state(&self) -> Result<QueueState, StoreError> {
         self.readers.run(state).await
+    }
+
+    async fn settled(&self, after: u64, limit: usize) -> Result<SettledPage, StoreError> {
+        self.readers.run(move |db| settled(db, after, limit)).await
+    }
+
+    async fn forget_settled(&self, upto: u64) -> Result<(), StoreError> {
+        self.writer.run(Concerns::Nobody, move |db| forget(db, upto).map(Ok)).await
     }
 }
 
@@ -252,13 +263,38 @@ fn next_due(db: &Connection, now: i64) -> rusqlite::Result<Option<Duration>> {
 }
 
 /// Done or dead is true whoever says it, also after the lease was lost.
-fn remove(db: &Connection, ticket: u64) -> Decision<()> {
+fn finish(db: &Connection, ticket: u64, keeps: bool) -> Decision<()> {
     let (seq, _) = opened(ticket);
     if db.prepare_cached("DELETE FROM queue WHERE seq = ?1")?.execute([seq])? == 1 {
-        db.prepare_cached("DELETE FROM message WHERE seq = ?1")?.execute([seq])?;
         db.prepare_cached("UPDATE intake SET pending = pending - 1")?.execute([])?;
+        if keeps {
+            db.prepare_cached("INSERT INTO settled (seq) VALUES (?1)")?.execute([seq])?;
+            forget(db, u64::try_from(db.last_insert_rowid()).unwrap_or(0).saturating_sub(SETTLED_MAX))?;
+        } else {
+            db.prepare_cached("DELETE FROM message WHERE seq = ?1")?.execute([seq])?;
+        }
     }
     Ok(Ok(()))
+}
+
+fn settled(db: &Connection, after: u64, limit: usize) -> rusqlite::Result<SettledPage> {
+    let newest: Option<u64> = db.prepare_cached("SELECT max(number) FROM settled")?.query_row([], |row| row.get(0))?;
+    let mut statement = db.prepare_cached("SELECT number, seq FROM settled WHERE number > ?1 ORDER BY number LIMIT ?2")?;
+    let numbers = statement.query_map(params![after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let numbers: Vec<(u64, u64)> = numbers.collect::<rusqlite::Result<_>>()?;
+    let mut rows = vec![];
+    for (number, seq) in numbers {
+        let message = acceptance::load(db, seq)?.map(|stored| (stored.identity, stored.envelope));
+        rows.push(Settled { number, message });
+    }
+    // What was forgotten had lower numbers, and numbers are never given twice.
+    Ok(SettledPage { rows, newest: newest.unwrap_or(after).max(after) })
+}
+
+fn forget(db: &Connection, upto: u64) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM message WHERE seq IN (SELECT seq FROM settled WHERE number <= ?1)")?.execute([upto])?;
+    db.prepare_cached("DELETE FROM settled WHERE number <= ?1")?.execute([upto])?;
+    Ok(())
 }
 
 fn give_back(db: &Connection, ticket: u64, delay: Duration) -> Decision<()> {

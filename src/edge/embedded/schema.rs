@@ -36,7 +36,7 @@ const CACHE_KIB: i64 = 16 << 10;
 
 /// `queue` is small and rewritten often; `message` holds the payload and is written once, so that a lease does not
 /// rewrite megabytes. `due` is 0 for a message never handed out: such a one is ready whatever the clock says. `share` is
-/// whose message it is (0: nobody's), and `turn` its place in line.
+/// whose message it is (0: nobody's), and `turn` its place in line. A settled message stays until it was audited.
 const TABLES: &str = "
     CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE record (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, value BLOB NOT NULL);
@@ -58,6 +58,7 @@ const TABLES: &str = "
     );
     CREATE INDEX queue_turn ON queue (due, turn);
     CREATE INDEX queue_share ON queue (share, turn);
+    CREATE TABLE settled (number INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL);
     CREATE TABLE message (seq INTEGER PRIMARY KEY, meta TEXT NOT NULL, payload BLOB NOT NULL);
     CREATE TABLE intake (accepted INTEGER NOT NULL, pending INTEGER NOT NULL);
     CREATE TABLE accepted (
@@ -67,13 +68,14 @@ const TABLES: &str = "
     INSERT INTO intake VALUES (0, 0);
 ";
 
-/// What version 1 lacks. What waits keeps its order of acceptance.
+/// What version 1 lacks. What waits keeps its order of acceptance; what was settled is gone.
 const TURNS: &str = "
     ALTER TABLE queue ADD COLUMN share INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE queue ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
     DROP INDEX queue_due;
     CREATE INDEX queue_turn ON queue (due, turn);
     CREATE INDEX queue_share ON queue (share, turn);
+    CREATE TABLE settled (number INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL);
 ";
 
 /// Why a store could not be opened.

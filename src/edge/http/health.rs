@@ -37,6 +37,8 @@ pub enum Component {
     Notify,
     /// The watched folder.
     Spool,
+    /// The look whether everything accepted was finished.
+    Audit,
 }
 
 impl Component {
@@ -49,6 +51,7 @@ impl Component {
             Self::Policy => "policy",
             Self::Notify => "notify",
             Self::Spool => "spool",
+            Self::Audit => "audit",
         }
     }
 }

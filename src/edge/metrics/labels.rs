@@ -34,6 +34,18 @@ macro_rules! label {
 }
 
 label! {
+    /// What the auditor found missing.
+    Finding as "kind" {
+        /// An accepted message has neither verdict nor dead letter.
+        Verdict = "verdict";
+        /// A message that must reach a person is in no case.
+        Case = "case";
+        /// An alert is overdue, or an open case waits for nothing.
+        Delivery = "delivery";
+    }
+}
+
+label! {
     /// What became of a changed policy.
     PolicyReload as "outcome" {
         /// It is in force.

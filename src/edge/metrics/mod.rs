@@ -7,9 +7,10 @@ pub mod family;
 pub mod labels;
 
 use crate::edge::metrics::family::{CatalogueRow, Counters, Pairs, Registrar};
-use crate::edge::metrics::labels::{AlertChannel, AlertOutcome, BackendEvent, DeadCode, PolicyReload, Refusal, Track};
+use crate::edge::metrics::labels::{AlertChannel, AlertOutcome, BackendEvent, DeadCode, Finding, PolicyReload, Refusal, Track};
 use crate::model::envelope::Source;
 use crate::model::severity::{Category, Lane, Level};
+use jiff::Timestamp;
 use prometheus::{Gauge, Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
 use std::time::Duration;
 
@@ -52,6 +53,13 @@ pub struct Metrics {
     backend: Counters<BackendEvent>,
     cases_open: IntGauge,
     cases_overdue: IntGauge,
+    audit_repaired: Counters<Finding>,
+    audit_lost: IntGauge,
+    audit_last: Gauge,
+    oldest_unfinished: Gauge,
+    canary_last: Gauge,
+    canary_took: Gauge,
+    canary_sent: IntCounter,
     lexicon: IntGaugeVec,
 }
 
@@ -95,6 +103,20 @@ impl Metrics {
             backend: add.counters("mimamori_backend_events_total", "What the JetStream backend went through."),
             cases_open: add.gauge("mimamori_cases_open", "Cases not closed."),
             cases_overdue: add.gauge("mimamori_cases_overdue", "Open cases whose acknowledgement is overdue."),
+            audit_repaired: add.counters("mimamori_audit_repaired_total", "What the auditor found missing and put right."),
+            audit_lost: add.gauge("mimamori_audit_lost", "Messages that the auditor found missing and could not put right."),
+            audit_last: add
+                .real_gauge("mimamori_audit_last_seconds", "Unix time of the last whole pass of the auditor; 0 before the first."),
+            oldest_unfinished: add.real_gauge(
+                "mimamori_oldest_unfinished_seconds",
+                "Age of the oldest item not finished: a message without verdict, one waiting for the broker, an overdue alert.",
+            ),
+            canary_last: add.real_gauge(
+                "mimamori_canary_last_seconds",
+                "Unix time at which a canary came back last (of the start, before the first); 0 without canaries.",
+            ),
+            canary_took: add.real_gauge("mimamori_canary_round_trip_seconds", "Time that the canary took which came back last."),
+            canary_sent: add.counter("mimamori_canary_sent_total", "Canaries sent by this process."),
             lexicon,
             catalogue: add.catalogue(),
             registry: add.registry(),
@@ -192,6 +214,34 @@ impl Metrics {
         self.cases_overdue.set(i64::try_from(overdue).unwrap_or(i64::MAX));
     }
 
+    /// The auditor put something right.
+    pub fn audit_repaired(&self, finding: Finding) {
+        self.audit_repaired.of(finding).inc();
+    }
+
+    /// A pass of the auditor ended then; so many messages are lost.
+    pub fn audited(&self, at: Timestamp, lost: u64) {
+        self.audit_last.set(Duration::from_millis(u64::try_from(at.as_millisecond()).unwrap_or(0)).as_secs_f64());
+        self.audit_lost.set(i64::try_from(lost).unwrap_or(i64::MAX));
+    }
+
+    /// An alert has been overdue for this long.
+    pub fn overdue(&self, oldest: Duration) {
+        let oldest = oldest.as_secs_f64().max(self.queue_oldest.get()).max(self.sheltered_oldest.get());
+        self.oldest_unfinished.set(oldest);
+    }
+
+    /// When a canary came back last, and how long it took.
+    pub fn canary(&self, last: Timestamp, took: Duration) {
+        self.canary_last.set(Duration::from_millis(u64::try_from(last.as_millisecond()).unwrap_or(0)).as_secs_f64());
+        self.canary_took.set(took.as_secs_f64());
+    }
+
+    /// A canary was sent.
+    pub fn canary_sent(&self) {
+        self.canary_sent.inc();
+    }
+
     /// The lexicons in use, by profile; replaces what was told before. Profiles come from the configuration, never from messages.
     pub fn lexicons(&self, in_use: &[(&str, String)]) {
         self.lexicon.reset();
@@ -254,6 +304,11 @@ mod tests {
         metrics.alert_delay(Duration::from_secs(3));
         metrics.policy_reload(PolicyReload::Refused);
         metrics.cases(5, 2);
+        metrics.canary(Timestamp::from_second(1_790_000_000).expect("a time"), Duration::from_millis(1_250));
+        metrics.canary_sent();
+        metrics.audit_repaired(Finding::Case);
+        metrics.audited(Timestamp::from_second(1_790_000_060).expect("a time"), 2);
+        metrics.overdue(Duration::from_millis(500));
         metrics.backend_events(BackendEvent::Rebuilt, 3);
         metrics.lexicons(&[("games", "sha256:ab".to_owned())]);
         let page = metrics.render();
@@ -279,6 +334,13 @@ mod tests {
             "mimamori_alert_delay_seconds_sum 3",
             "mimamori_policy_reloads_total{outcome=\"refused\"} 1",
             "mimamori_cases_open 5",
+            "mimamori_canary_last_seconds 1790000000",
+            "mimamori_canary_round_trip_seconds 1.25",
+            "mimamori_canary_sent_total 1",
+            "mimamori_audit_repaired_total{kind=\"case\"} 1",
+            "mimamori_audit_lost 2",
+            "mimamori_audit_last_seconds 1790000060",
+            "mimamori_oldest_unfinished_seconds 2.5",
             "mimamori_backend_events_total{event=\"rebuilt\"} 3",
             "mimamori_cases_overdue 2",
             "mimamori_lexicon_info{digest=\"sha256:ab\",profile=\"games\"} 1",

@@ -14,7 +14,7 @@ use crate::edge::nats::{Nats, letter, page, unavailable};
 use crate::model::digest::Digest;
 use crate::model::envelope::{Envelope, Identity, MESSAGE_BYTES_HARD};
 use crate::model::ids::ID_BYTES_MAX;
-use crate::store::{Accepted, Leased, Queue, QueueState, Settlement, StoreError};
+use crate::store::{Accepted, Leased, Queue, QueueState, Settled, SettledPage, Settlement, StoreError};
 use async_nats::jetstream::AckKind;
 use async_nats::jetstream::context::PublishAckFuture;
 use async_nats::jetstream::kv::{self, CreateErrorKind};
@@ -308,6 +308,26 @@ impl Queue for Nats {
 
     async fn check(&self) -> Result<(), StoreError> {
         self.is_whole().await
+    }
+
+    async fn settled(&self, after: u64, limit: usize) -> Result<SettledPage, StoreError> {
+        let newest = self.look_at_consumer().await?.ack_floor.stream_sequence;
+        if newest <= after {
+            return Ok(SettledPage { rows: vec![], newest });
+        }
+        let layout = &self.options.layout;
+        let subject = format!("{}.>", layout.inbound_prefix);
+        let found = page::read(&self.client, &layout.inbound, &subject, after + 1, limit).await?;
+        let rows = found.into_iter().filter(|row| row.sequence <= newest).map(|row| {
+            let message = letter::read(&row.subject, &row.headers, row.body, row.sequence, row.at);
+            Settled { number: row.sequence, message: Some(message) }
+        });
+        Ok(SettledPage { rows: rows.collect(), newest })
+    }
+
+    /// The stream keeps its messages as long as its limits say.
+    async fn forget_settled(&self, _: u64) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn hand_back(&self, all: bool) {

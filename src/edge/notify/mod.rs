@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+pub mod alarm;
 pub mod bundle;
 pub mod digest;
 pub mod html;

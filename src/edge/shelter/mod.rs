@@ -19,7 +19,7 @@ mod files;
 use crate::edge::shelter::files::{Files, Unusable};
 use crate::model::digest::Digest;
 use crate::model::envelope::{ContentKind, Envelope, Identity};
-use crate::store::{Accepted, Leased, Queue, QueueState, Settlement, StoreError};
+use crate::store::{Accepted, Leased, Queue, QueueState, SettledPage, Settlement, StoreError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -236,6 +236,14 @@ impl Queue for Shelter {
 
     async fn state(&self) -> Result<QueueState, StoreError> {
         self.inner.state().await
+    }
+
+    async fn settled(&self, after: u64, limit: usize) -> Result<SettledPage, StoreError> {
+        self.inner.settled(after, limit).await
+    }
+
+    async fn forget_settled(&self, upto: u64) -> Result<(), StoreError> {
+        self.inner.forget_settled(upto).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

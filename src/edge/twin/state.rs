@@ -8,7 +8,7 @@ use crate::model::digest::Digest;
 use crate::model::envelope::{Envelope, Identity, MESSAGE_BYTES_HARD};
 use crate::model::ids::{ID_BYTES_MAX, MessageId, Tenant};
 use crate::store::{
-    Accepted, DEATHS_BEFORE_SUSPECT, Key, Leased, Record, Revision, SHARE_OUT_MAX, Settlement, StoreError, Stream, StreamEntry,
+    Accepted, DEATHS_BEFORE_SUSPECT, Key, Leased, Record, Revision, SHARE_OUT_MAX, Settled, Settlement, StoreError, Stream, StreamEntry,
 };
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +36,10 @@ pub struct State {
     pub blobs: BTreeMap<Digest, Bytes>,
     /// Unsettled messages by number of acceptance.
     pub queue: BTreeMap<u64, Waiting>,
+    /// Settled messages, in order.
+    pub settled: Vec<Settled>,
+    /// How many there ever were.
+    pub settled_count: u64,
     accepted_count: u64,
     accepted: BTreeMap<(Tenant, MessageId), Vec<Identity>>,
     tickets: BTreeMap<u64, u64>,
@@ -72,6 +76,8 @@ impl State {
             streams: BTreeMap::new(),
             blobs: BTreeMap::new(),
             queue: BTreeMap::new(),
+            settled: vec![],
+            settled_count: 0,
             accepted_count: 0,
             accepted: BTreeMap::new(),
             tickets: BTreeMap::new(),
@@ -230,7 +236,10 @@ impl State {
     pub fn settle(&mut self, ticket: u64, settlement: &Settlement) {
         let Some(seq) = self.tickets.get(&ticket) else { return };
         let Settlement::Retry(delay) = settlement else {
-            self.queue.remove(seq);
+            if let Some(done) = self.queue.remove(seq) {
+                self.settled_count += 1;
+                self.settled.push(Settled { number: self.settled_count, message: Some((done.identity, done.envelope)) });
+            }
             return;
         };
         if let Some(waiting) = self.queue.get_mut(seq).filter(|waiting| waiting.ticket == ticket && waiting.leased_until.is_some()) {

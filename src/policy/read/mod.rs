@@ -81,6 +81,7 @@ fn root_table(root: &Table<'_>, source: &SourceText) -> Option<Policy> {
         effective: effective?,
         time_zone: time_zone?,
         sender: sender?,
+        own_domains: domains,
         channels: channels.into_iter().map(|channel| channel.it).collect(),
         people: people.into_iter().map(|person| person.it).collect(),
         teams: teams.into_iter().map(|team| team.it).collect(),

@@ -59,6 +59,7 @@ contract! {
     settling_twice_or_late_is_harmless
     the_state_counts
     a_flood_of_one_sender_does_not_hold_up_the_others
+    what_was_settled_is_listed
 }
 
 async fn create_refuses_a_taken_key(Backend { store, .. }: Backend) {
@@ -466,4 +467,22 @@ async fn a_flood_of_one_sender_does_not_hold_up_the_others(Backend { queue, .. }
         seen.extend(leased.iter().map(|one| one.ticket));
     }
     assert_eq!(flood.len(), 60);
+}
+
+async fn what_was_settled_is_listed(Backend { queue, .. }: Backend) {
+    submit_all(&*queue, &["a", "b", "c"]).await;
+    assert_eq!(queue.settled(0, 10).await.unwrap().rows, []);
+    let leased = queue.lease(3, PATIENCE).await.unwrap();
+    queue.settle(leased[0].ticket, Settlement::Done).await.unwrap();
+    queue.settle(leased[1].ticket, Settlement::Dead).await.unwrap();
+    let first = queue.settled(0, 1).await.unwrap();
+    assert_eq!(first.rows.len(), 1);
+    let second = queue.settled(first.rows[0].number, 10).await.unwrap();
+    let rows: Vec<_> = first.rows.into_iter().chain(second.rows).collect();
+    let messages: Vec<_> = rows.iter().map(|row| row.message.clone().unwrap()).collect();
+    let expected: Vec<_> = leased[..2].iter().map(|one| (one.identity.clone(), one.envelope.clone())).collect();
+    assert_eq!(messages, expected);
+    assert_eq!(second.newest, rows[1].number);
+    queue.forget_settled(rows[1].number).await.unwrap();
+    assert_eq!(queue.settled(rows[1].number, 10).await.unwrap().rows, []);
 }

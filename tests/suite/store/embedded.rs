@@ -161,7 +161,7 @@ async fn the_file_of_an_older_program_is_brought_up_and_loses_nothing() {
     let older = rusqlite::Connection::open(&path).unwrap();
     older
         .execute_batch(
-            "DROP INDEX queue_turn; DROP INDEX queue_share; ALTER TABLE queue DROP COLUMN share; ALTER TABLE queue DROP COLUMN turn;
+            "DROP TABLE settled; DROP INDEX queue_turn; DROP INDEX queue_share; ALTER TABLE queue DROP COLUMN share; ALTER TABLE queue DROP COLUMN turn;
              CREATE INDEX queue_due ON queue (due); PRAGMA user_version = 1;",
         )
         .unwrap();

@@ -94,15 +94,20 @@ impl NatsServer {
         wait_for("the server to end", longest, || child.try_wait().expect("a child"));
     }
 
-    fn program(&self) -> PathBuf {
+    /// Whether that version is here; Debian's is only where Debian's packages are.
+    fn is_installed(version: &str) -> bool {
+        Self::program(version).exists()
+    }
+
+    fn program(version: &str) -> PathBuf {
         let servers = std::env::var("MIMAMORI_TEST_SERVERS")
             .expect("MIMAMORI_TEST_SERVERS names the folder with NATS servers: run the tests by `tests/run`, which installs them");
-        PathBuf::from(servers).join(format!("nats-{}/bin/nats-server", self.version))
+        PathBuf::from(servers).join(format!("nats-{version}/bin/nats-server"))
     }
 
     /// Starts it (again) on its port and its data.
     pub(crate) fn launch(&mut self) {
-        let mut command = Command::new(self.program());
+        let mut command = Command::new(Self::program(self.version));
         match &self.config {
             Some(file) => command.args(["-a", "127.0.0.1", "-c"]).arg(file),
             None => command.args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "-js", "-sd"]).arg(self.folder.path()),
@@ -195,8 +200,14 @@ async fn every_version_carries_the_main_path() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_server_and_a_missing_or_changed_layout_are_refused() {
-    let old = NatsServer::start("2.10.26");
-    assert!(matches!(Nats::open(&old.access(), options()).await, Err(OpenError::TooOld { .. })));
+    // Debian's is there where Debian's packages are.
+    for version in ["2.10.26", "2.9"].into_iter().filter(|version| NatsServer::is_installed(version)) {
+        let old = NatsServer::start(version);
+        let refused = Nats::open(&old.access(), options()).await;
+        assert!(matches!(refused, Err(OpenError::TooOld { .. })), "{version}");
+        let refused = Nats::init(&old.access(), &options()).await;
+        assert!(matches!(refused, Err(OpenError::TooOld { .. })), "{version}");
+    }
     let server = NatsServer::start(NEWEST);
     wait_for("JetStream", PATIENCE, || server.access().url.starts_with("nats").then_some(()));
     let missing = Nats::open(&server.access(), options()).await.expect_err("nothing is there").to_string();

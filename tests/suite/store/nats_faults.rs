@@ -16,7 +16,7 @@
 //! | prefetched messages outlive their lease | what is in hand is extended (`edge::nats::hands`); `a_living_worker_keeps_what_it_has_and_a_dead_one_gives_it_back_soon`, `a_lost_lease_is_handed_out_again` |
 //! | the window of known ids is two minutes | `a_repeated_id_is_known_after_the_window_of_the_server` |
 //! | a publish while disconnected lands later | with the same id it is one message (`the_same_message_is_accepted_once`); intake fixes ids before its first try (`shelter`) |
-//! | an old server ignores what it does not know | `an_older_server_and_a_missing_or_changed_layout_are_refused` (2.10.26) |
+//! | an old server ignores what it does not know | `an_older_server_and_a_missing_or_changed_layout_are_refused` (2.9, 2.10.26) |
 //! | acknowledgement subjects of eleven tokens since 2.15 | `every_version_carries_the_main_path`, 2.11.11 to 2.15.1; the subject is read in both lengths (`edge::nats::consume`) |
 //! | reply subjects of a prefix of one's own, narrow rights | `the_shipped_rights_are_enough_for_the_worker_and_no_more` |
 //! | a durable is deleted for being idle | `init` sets no threshold, and opening compares it |

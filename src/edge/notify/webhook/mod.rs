@@ -21,6 +21,11 @@ mod wire;
 /// A whole exchange, from the name lookup to the status line: a pager that needs longer has missed its purpose.
 pub const EXCHANGE_MAX: Duration = Duration::from_secs(10);
 
+/// Reads a page of an address that was checked; nothing if there is no answer within [`EXCHANGE_MAX`].
+pub async fn get(place: &guard::Place) -> Option<(u16, String)> {
+    tokio::time::timeout(EXCHANGE_MAX, wire::get(place)).await.ok()?.ok()
+}
+
 /// How the body looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {

@@ -3,7 +3,7 @@
 use crate::edge::notify::webhook::guard::Place;
 use crate::edge::notify::{Outcome, Reason};
 use axum::body::Body;
-use axum::http::{Request, header};
+use axum::http::{Method, Request, header};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use rustls::pki_types::ServerName;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 /// What the other side said.
@@ -26,6 +27,9 @@ pub(crate) struct Answer {
 /// Longest pause that a server may ask for: beyond it a ladder has gone on to other people anyway, and a wrong clock or a hostile
 /// answer must not silence a channel.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(15);
+
+/// Bytes of a page that is read: metrics of every series there may be fit.
+const PAGE_BYTES_MAX: usize = 4 << 20;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +57,41 @@ impl Fault {
 
 /// Sends and waits for the status line. Bounded in time by the caller.
 pub(crate) async fn post(place: &Place, headers: &[(&'static str, String)], body: String) -> Result<Answer, Fault> {
+    let mut request = request(place, Method::POST).header(header::CONTENT_TYPE, "application/json; charset=utf-8");
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    let (answer, driver) = exchange(place, request.body(Body::from(body)).map_err(|_| Fault::Connection)?).await?;
+    driver.abort();
+    let asked = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let wait = asked.and_then(|text| retry_after(text, Timestamp::now()));
+    Ok(Answer { status: answer.status().as_u16(), wait })
+}
+
+/// Reads a page: its status and at most [`PAGE_BYTES_MAX`] of text. Bounded in time by the caller.
+pub(crate) async fn get(place: &Place) -> Result<(u16, String), Fault> {
+    let (answer, driver) = exchange(place, request(place, Method::GET).body(Body::empty()).map_err(|_| Fault::Connection)?).await?;
+    let status = answer.status().as_u16();
+    let page = axum::body::to_bytes(Body::new(answer.into_body()), PAGE_BYTES_MAX).await;
+    driver.abort();
+    Ok((status, String::from_utf8_lossy(&page.map_err(|_| Fault::Cut)?).into_owned()))
+}
+
+fn request(place: &Place, method: Method) -> axum::http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(&place.path)
+        .header(header::HOST, place.host.as_str())
+        .header(header::USER_AGENT, concat!("mimamori/", env!("CARGO_PKG_VERSION")))
+}
+
+type Exchanged = (axum::http::Response<hyper::body::Incoming>, JoinHandle<hyper::Result<()>>);
+
+async fn exchange(place: &Place, request: Request<Body>) -> Result<Exchanged, Fault> {
     let address = checked(place).await?;
     let stream = TcpStream::connect(address).await.map_err(|_| Fault::Connection)?;
     if !place.is_secure {
-        return exchange(stream, place, headers, body).await;
+        return over(stream, request).await;
     }
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -64,7 +99,17 @@ pub(crate) async fn post(place: &Place, headers: &[(&'static str, String)], body
     let config = builder.with_root_certificates(roots).with_no_client_auth();
     let name = ServerName::try_from(place.host.clone()).map_err(|_| Fault::Tls)?;
     let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|_| Fault::Tls)?;
-    exchange(stream, place, headers, body).await
+    over(stream, request).await
+}
+
+async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, request: Request<Body>) -> Result<Exchanged, Fault> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|_| Fault::Connection)?;
+    let driver = tokio::spawn(connection);
+    let Ok(answer) = sender.send_request(request).await else {
+        driver.abort();
+        return Err(Fault::Cut);
+    };
+    Ok((answer, driver))
 }
 
 /// The first allowed address of the host; a host with any forbidden address is not trusted at all.
@@ -74,30 +119,6 @@ async fn checked(place: &Place) -> Result<SocketAddr, Fault> {
         return Err(Fault::Forbidden);
     }
     found.into_iter().next().ok_or(Fault::Connection)
-}
-
-async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    place: &Place,
-    headers: &[(&'static str, String)],
-    body: String,
-) -> Result<Answer, Fault> {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|_| Fault::Connection)?;
-    let driver = tokio::spawn(connection);
-    let mut request = Request::post(&place.path)
-        .header(header::HOST, place.host.as_str())
-        .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
-        .header(header::USER_AGENT, concat!("mimamori/", env!("CARGO_PKG_VERSION")));
-    for (name, value) in headers {
-        request = request.header(*name, value);
-    }
-    let request = request.body(Body::from(body)).map_err(|_| Fault::Connection)?;
-    let answer = sender.send_request(request).await;
-    driver.abort();
-    let answer = answer.map_err(|_| Fault::Cut)?;
-    let asked = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let wait = asked.and_then(|text| retry_after(text, Timestamp::now()));
-    Ok(Answer { status: answer.status().as_u16(), wait })
 }
 
 /// The value of `Retry-After`, seconds or a date (RFC 9110, 10.2.3); nothing if it is neither. A date that has passed means now.
