@@ -14,6 +14,7 @@ pub mod demo;
 mod desk;
 pub mod drill;
 pub mod eval;
+pub mod events;
 pub mod explain;
 pub mod init;
 pub mod input;
@@ -169,6 +170,9 @@ enum Verb {
     Alert(drill::AlertVerb),
     /// Climb a real ladder, marked 【訓練】 and outside the figures.
     Drill(drill::DrillArguments),
+    /// Events to other systems: how far each has been told, tell again.
+    #[command(subcommand)]
+    Events(events::EventsVerb),
     /// Lexicons: check the files, run their examples.
     #[command(subcommand)]
     Lexicon(lexicon::LexiconVerb),
@@ -221,6 +225,7 @@ fn dispatch(verb: Verb, common: &Common, out: &mut impl Write) -> Outcome {
         Verb::Person(verb) => person::run(&verb, common, out),
         Verb::Alert(verb) => drill::alert(&verb, common, out),
         Verb::Drill(arguments) => drill::run(&arguments, common, out),
+        Verb::Events(verb) => events::run(&verb, common, out),
         Verb::Lexicon(verb) => lexicon::run(&verb, common, out),
         Verb::Config(verb) => config::run(&verb, common, out),
     }

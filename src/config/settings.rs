@@ -4,6 +4,7 @@
 //! so that settings may be printed and compared. Paths are relative to the current directory.
 
 use crate::config::environment::Environment;
+use crate::config::settings::events::EventTargetSettings;
 use crate::conversation::limits::LedgerLimits;
 use crate::decode::settings::DecodeSettings;
 use crate::diag::{Diagnostic, SourceText};
@@ -13,6 +14,8 @@ use crate::wording::Language;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub mod events;
 
 /// Messages that may wait before intake answers "full": some months of a large contact center, so that only a real fault reaches it.
 pub const PENDING_DEFAULT: u64 = 1_000_000;
@@ -53,6 +56,8 @@ pub struct Settings {
     pub policy: PolicySettings,
     /// How alerts go out.
     pub notify: NotifySettings,
+    /// Other systems that are told what happens.
+    pub events: Vec<EventTargetSettings>,
     /// How people answer alerts.
     pub ack: AckSettings,
     /// What counts over time.

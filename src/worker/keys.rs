@@ -41,7 +41,7 @@ pub(crate) async fn current(store: &dyn Store, now: Timestamp) -> Result<(TokenK
 }
 
 /// Random bytes from the TLS library, which is there already.
-fn random() -> Result<[u8; KEY_BYTES], StoreError> {
+pub(crate) fn random() -> Result<[u8; KEY_BYTES], StoreError> {
     let mut bytes = [0; KEY_BYTES];
     let source = rustls::crypto::ring::default_provider().secure_random;
     source.fill(&mut bytes).map_err(|_| StoreError::Unavailable("the system gives no random bytes".to_owned()))?;

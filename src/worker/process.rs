@@ -108,6 +108,9 @@ impl Worker {
         }
         if message.direction != Direction::Inbound {
             self.remember(&message, || Contribution::of(&message, &identity, at)).await?;
+            if leased.envelope.purpose != Purpose::History {
+                self.note_notice(&message, &identity, at).await?;
+            }
             return Ok(());
         }
         let judged = self.judge(message, &leased.identity, at).await?;
@@ -216,6 +219,8 @@ impl Worker {
             "subject": format!("triage.verdict.{scope}.{}", verdict.level),
             "at": judged.message.at.unwrap_or(leased.envelope.received_at),
             "received_at": leased.envelope.received_at,
+            "tenant": judged.message.tenant, "queue": judged.message.queue, "channel": judged.message.channel, "conversation": judged.message.conversation_key(),
+            "case": case.map(|case| &case.id), "policy": self.policy().version,
             "verdict": verdict,
         });
         let decision = json!({

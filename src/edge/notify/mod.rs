@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub mod bundle;
 pub mod digest;
+pub mod event;
 pub mod html;
 pub mod outbox;
 pub mod render;
