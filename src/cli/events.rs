@@ -24,13 +24,13 @@ pub enum EventsVerb {
         /// A time (RFC 3339), `now`, or the number of an entry: `case:12` of the history of cases, `verdict:40` of the verdicts, `1`
         /// of both.
         #[arg(long)]
-        from: From,
+        from: Beginning,
     },
 }
 
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Beginning {
     /// With what is stored from now on.
     Now,
     /// With the first entry stored at or after this.
@@ -44,7 +44,7 @@ pub enum From {
     },
 }
 
-impl FromStr for From {
+impl FromStr for Beginning {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -62,7 +62,7 @@ impl FromStr for From {
     }
 }
 
-impl From {
+impl Beginning {
     async fn place(self, store: &dyn Store, known: Place) -> Result<Place, StoreError> {
         let before = |number: Option<u64>, known: u64| number.map_or(known, |number| number - 1);
         match self {
@@ -141,15 +141,15 @@ mod tests {
 
     #[test]
     fn a_beginning_is_a_time_or_a_number() {
-        let entry = |history, verdict| Ok(From::Entry { history, verdict });
-        assert_eq!("1".parse::<From>(), entry(Some(1), Some(1)));
-        assert_eq!("case:12".parse::<From>(), entry(Some(12), None));
-        assert_eq!("verdict:40".parse::<From>(), entry(None, Some(40)));
-        assert_eq!("now".parse::<From>(), Ok(From::Now));
+        let entry = |history, verdict| Ok(Beginning::Entry { history, verdict });
+        assert_eq!("1".parse::<Beginning>(), entry(Some(1), Some(1)));
+        assert_eq!("case:12".parse::<Beginning>(), entry(Some(12), None));
+        assert_eq!("verdict:40".parse::<Beginning>(), entry(None, Some(40)));
+        assert_eq!("now".parse::<Beginning>(), Ok(Beginning::Now));
         let time = "2026-11-24T02:00:00Z".parse().expect("a time");
-        assert_eq!("2026-11-24T11:00:00+09:00".parse::<From>(), Ok(From::Time(time)));
+        assert_eq!("2026-11-24T11:00:00+09:00".parse::<Beginning>(), Ok(Beginning::Time(time)));
         for wrong in ["", "0", "-1", "case:", "case:0", "cases:1", "yesterday", "2026-11-24"] {
-            assert!(wrong.parse::<From>().is_err(), "{wrong}");
+            assert!(wrong.parse::<Beginning>().is_err(), "{wrong}");
         }
     }
 }

@@ -162,7 +162,7 @@ enum Verb {
     /// The policy: check the file, simulate who would be told.
     #[command(subcommand)]
     Policy(policy::PolicyVerb),
-    /// People who left: disable, list.
+    /// People: who left (disable, list), an operator's own link to the page for help (link).
     #[command(subcommand)]
     Person(person::PersonVerb),
     /// Alerts: see whether they reach people.

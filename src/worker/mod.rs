@@ -31,6 +31,7 @@ pub mod bury;
 pub mod crowd;
 pub mod desk;
 pub mod digests;
+pub mod door;
 pub mod drill;
 pub mod enroll;
 pub mod events;
