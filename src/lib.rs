@@ -42,6 +42,10 @@
 //! ([`worker::bundles`]). Every sentence of an alert is a text of [`wording`], which the company may replace. What need not
 //! page comes as a list at fixed times ([`worker::digests`]).
 //!
+//! Other systems are told by [`worker::events`]: it reads the history and the verdicts behind a cursor, one sender per target, and
+//! stores nothing twice. What may leave is decided in one pure place, [`case::outward`]. Operators ask for help at
+//! [`edge::http::door`], behind a signed link of their own ([`case::pass`]).
+//!
 //! # Invariants
 //!
 //! - Nothing accepted is lost: every accepted message ends as a verdict or as a dead letter, and every alert-due message is

@@ -69,7 +69,11 @@ impl FlagDoor for Desk {
         if !flag.starts_with(&owner(&pass)) {
             return Err(DeskError::Unknown("not a flag of this operator".to_owned()));
         }
-        self.flag_state(&pass.tenant, flag).await
+        let mut view = self.flag_state(&pass.tenant, flag).await?;
+        // Whoever acts at a terminal may have given their key; an operator knows names.
+        let policy = self.policy();
+        view.by = view.by.map(|by| policy.person_called(&by).map_or(by, |person| person.name.clone()));
+        Ok(view)
     }
 }
 

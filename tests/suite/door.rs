@@ -128,7 +128,7 @@ fn an_operator_asks_for_help_and_sees_the_result_with_its_reason() {
     wait_for("the alerts", Duration::from_secs(20), || (scene.alerts() >= 2).then_some(()));
 
     scene.told(&["case", "ack", case.id.as_str(), "--by", "supervisor"]);
-    scene.http(None, &state).shows(&["<li class=\"on\">対応中</li>", "SV当番"]);
+    scene.http(None, &state).shows(&["<li class=\"on\">対応中</li>", "SV当番", case.id.as_str()]);
     scene.told(&[
         "case",
         "judge",
@@ -142,7 +142,8 @@ fn an_operator_asks_for_help_and_sees_the_result_with_its_reason() {
     ]);
     scene.told(&["case", "close", case.id.as_str(), "--by", "supervisor", "--reason", "説明済み"]);
     let result = scene.http(None, &state);
-    result.shows(&["<li class=\"on\">結果</li>", "非該当", "当社の案内の誤りに対する正当な苦情"]);
+    result.shows(&["<li class=\"on\">結果</li>", "非該当", "当社の案内の誤りに対する正当な苦情", "SV当番"]);
+    result.shows(&[&format!("<a href=\"..{}\">もう一度送る</a>", link.trim_start_matches("/flag"))]);
 
     // Back with the same form and another wish: that is another flag.
     let other = scene.send(&link, "flag", "c-9", "やはり怖い", &form);

@@ -2,11 +2,14 @@
 
 use crate::e2e::address;
 use crate::nats::{init, site as nats_site};
-use crate::store::nats::{NEWEST, NatsServer};
+use crate::store::nats::{NEWEST, NatsServer, free_port};
 use crate::support::{Site, wait_for};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use mimamori::case::outward;
+use mimamori::edge::notify::Reason;
+use mimamori::edge::notify::event::{EventSink, Handed};
+use mimamori::edge::notify::webhook::event::EventHook;
 use mimamori::edge::notify::webhook::signature;
 use mimamori::model::event::EventKind;
 use serde_json::Value;
@@ -415,6 +418,53 @@ fn an_embedded_store_tells_a_nats_stream() {
     assert_eq!((found.len(), found[0].0.as_str()), (1, "cc.events.case.opened"));
     assert!(SECRETS.iter().all(|secret| !found[0].2.contains(secret)), "{}", found[0].2);
     worker.terminate();
+}
+
+#[test]
+fn a_demo_on_the_same_configuration_tells_nobody() {
+    let receiver = Receiver::start(200);
+    let site = Site::new("");
+    add(&site, &receiver.target(&site, "crm", "from = \"beginning\"\n"));
+    assert!(told(&site, &["demo", "--once"]).contains("判定の一覧"));
+    assert!(receiver.seen().is_empty(), "{:?}", receiver.kinds());
+}
+
+#[tokio::test]
+async fn only_acceptance_is_acceptance() {
+    let receiver = Receiver::start(200);
+    let refused = |reason| Handed::Refused { reason };
+    let later = Handed::Later { reason: Reason::Busy, wait: None };
+    let rows = [
+        (200, Handed::Accepted),
+        (202, Handed::Accepted),
+        (307, refused(Reason::Refused)),
+        (400, refused(Reason::Refused)),
+        (401, refused(Reason::Authentication)),
+        (404, refused(Reason::Refused)),
+        (408, later),
+        (410, Handed::Gone),
+        (413, refused(Reason::Refused)),
+        (429, later),
+        (500, later),
+        (503, later),
+    ];
+    let listed = ["127.0.0.1".to_owned()];
+    let hook = EventHook::new(&format!("http://127.0.0.1:{}/", receiver.port), KEY, &listed).expect("an address");
+    for (status, expected) in rows {
+        receiver.answers(status);
+        assert_eq!(hook.hand_over(EventKind::CaseOpened, "evt_1", "{}").await, expected, "{status}");
+    }
+    assert_eq!(receiver.seen().len(), rows.len(), "one request each");
+    assert!(!format!("{hook:?}").contains("MfKQ"));
+    let nobody = EventHook::new(&format!("http://127.0.0.1:{}/", free_port()), KEY, &listed).expect("an address");
+    let outcome = nobody.hand_over(EventKind::CaseOpened, "evt_1", "{}").await;
+    assert_eq!(outcome, Handed::Later { reason: Reason::Connection, wait: None });
+    // A name that leads into a private network is not followed there, whatever it is called.
+    let inside = EventHook::new("https://localhost/", KEY, &[]).expect("a name");
+    assert_eq!(inside.hand_over(EventKind::CaseOpened, "evt_1", "{}").await, refused(Reason::Refused));
+    for url in ["http://crm.example.jp/", "https://10.0.0.1/", "https://169.254.169.254/", "ftp://crm.example.jp/"] {
+        assert!(EventHook::new(url, KEY, &[]).is_err(), "{url}");
+    }
 }
 
 #[test]

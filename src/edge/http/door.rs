@@ -117,8 +117,10 @@ async fn ask(State(shared): State<Shared>, Path(link): Path<String>, body: Bytes
     match shared.desk.ask(&link, request).await {
         // A reload of what follows asks for nothing again. Relative, because a proxy may have put something before the path.
         Ok(view) => match HeaderValue::try_from(format!("{link}/{}", view.flag)) {
-            Ok(to) => (StatusCode::SEE_OTHER, [(LOCATION, to)], as_page(StatusCode::SEE_OTHER, door_page::state(&view))).into_response(),
-            Err(_) => as_page(StatusCode::OK, door_page::state(&view)),
+            Ok(to) => {
+                (StatusCode::SEE_OTHER, [(LOCATION, to)], as_page(StatusCode::SEE_OTHER, door_page::state(&view, &link))).into_response()
+            }
+            Err(_) => as_page(StatusCode::OK, door_page::state(&view, &link)),
         },
         Err(error) => shared.refuse(&error),
     }
@@ -129,7 +131,7 @@ async fn look(State(shared): State<Shared>, Path((link, flag)): Path<(String, St
         return as_page(StatusCode::TOO_MANY_REQUESTS, page::busy());
     }
     match shared.desk.look_after(&link, &flag).await {
-        Ok(view) => as_page(StatusCode::OK, door_page::state(&view)),
+        Ok(view) => as_page(StatusCode::OK, door_page::state(&view, &link)),
         Err(error) => shared.refuse(&error),
     }
 }

@@ -33,8 +33,8 @@ pub(in crate::edge::http) fn form(view: &DoorView, conversation: &str) -> String
     frame("助けを呼ぶ", "", &body)
 }
 
-/// How far a flag is.
-pub(in crate::edge::http) fn state(view: &FlagView) -> String {
+/// How far a flag is; `link` leads back to the form.
+pub(in crate::edge::http) fn state(view: &FlagView, link: &str) -> String {
     let reached = STEPS.iter().position(|step| *step == view.state).unwrap_or_default();
     let step = |(n, name): (usize, &&str)| {
         let class = if n == reached { "on" } else { "" };
@@ -51,8 +51,9 @@ pub(in crate::edge::http) fn state(view: &FlagView) -> String {
     };
     let body = format!(
         "<ol class=\"steps\">{steps}</ol><p class=\"done\" role=\"status\">{line}</p><table>{}{by}{finding}{reason}</table>\
-         <p class=\"note\">この画面は{RELOAD_SECONDS}秒ごとに新しくなります。</p>",
-        row("番号", &view.flag),
+         <p class=\"note\">この画面は{RELOAD_SECONDS}秒ごとに新しくなります。</p><p><a href=\"../{}\">もう一度送る</a></p>",
+        row("番号", &view.case),
+        escape(link),
     );
     frame("助けを呼ぶ", &format!("<meta http-equiv=\"refresh\" content=\"{RELOAD_SECONDS}\">"), &body)
 }

@@ -81,8 +81,8 @@ struct Sender<'a> {
     name: String,
     /// Attempts that failed in a row.
     failed: u32,
-    /// No attempt before this.
-    not_before: Option<Instant>,
+    /// No attempt before this, and when the event was stored that waits.
+    not_before: Option<(Instant, Timestamp)>,
     /// Turn of the place that the last attempt belonged to.
     turn: u64,
 }
@@ -149,7 +149,8 @@ impl<'a> Sender<'a> {
         if cursor.turn != self.turn {
             (self.turn, self.failed, self.not_before) = (cursor.turn, 0, None);
         }
-        if self.not_before.is_some_and(|at| Instant::now() < at) {
+        if let Some((_, stored_at)) = self.not_before.filter(|(at, _)| Instant::now() < *at) {
+            self.metrics.event_lag(self.id(), age(stored_at));
             return Ok(Next::Later);
         }
         self.tell(&mut cursor, stop).await
@@ -170,7 +171,7 @@ impl<'a> Sender<'a> {
                     return Ok(Next::AtOnce);
                 }
                 let handed = self.target.sink.hand_over(event.kind, &event.id, &event.body).await;
-                if !self.note(cursor, &event, handed) {
+                if !self.note(cursor, &event, row.entry.at, handed) {
                     self.holder().save(self.id(), cursor, Timestamp::now()).await?;
                     return Ok(Next::Later);
                 }
@@ -193,7 +194,7 @@ impl<'a> Sender<'a> {
     }
 
     /// Takes note of an attempt; true if the event was accepted.
-    fn note(&mut self, cursor: &mut Cursor, event: &Outward, handed: Handed) -> bool {
+    fn note(&mut self, cursor: &mut Cursor, event: &Outward, stored_at: Timestamp, handed: Handed) -> bool {
         let (outcome, reason, pause, is_final) = match handed {
             Handed::Accepted => {
                 self.metrics.event_out(self.id(), EventOutcome::Accepted);
@@ -217,7 +218,7 @@ impl<'a> Sender<'a> {
         let is_news = cursor.trouble.as_ref().is_none_or(|known| known.reason != reason);
         cursor.trouble = Some(Trouble { since, reason: reason.to_owned(), is_final });
         self.failed = self.failed.saturating_add(1);
-        self.not_before = Some(Instant::now() + pause);
+        self.not_before = Some((Instant::now() + pause, stored_at));
         let (to, event) = (self.id(), event.id.as_str());
         match outcome {
             EventOutcome::Gone => {
