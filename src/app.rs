@@ -20,6 +20,7 @@ use crate::policy::{Channel, Policy};
 use crate::store::Queue;
 use crate::wording::Texts;
 use crate::worker::desk::Desk;
+use crate::worker::events::Feed;
 use crate::worker::{AlertListener, Engines, Parts, Worker};
 use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 pub mod backend;
 pub mod durability;
+pub mod feed;
 mod guard;
 pub mod lexicons;
 pub mod policy;
@@ -268,6 +270,7 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
     metrics.lexicons(&profiles.digests());
     let health = Arc::new(Health::new());
     let (channel, notifier) = transport::notifier(&settings, &secrets, &policy, &texts)?;
+    let targets = feed::targets(&settings, &secrets)?;
     let desk = Arc::new(Desk::new(Arc::clone(&backend.store), Arc::clone(&policy)));
     desk.apply_leavers(&policy).await.context("cannot read who left")?;
     let ways = Ways { base_url: settings.ack.base_url.clone(), reply_address: settings.ack.reply_address.clone() };
@@ -315,6 +318,8 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
     others.push(tokio::spawn(watch::gauges(Arc::clone(&worker), files, events, Arc::clone(&health), stop.clone())));
     others.push(tokio::spawn(crate::worker::digests::run(Arc::clone(&worker), stop.clone())));
     others.extend(guard::start(&settings, &worker, &health, &stop));
+    let feed = Arc::new(Feed { store: Arc::clone(&backend.store), metrics, is_sole: lock.is_some() });
+    others.push(tokio::spawn(crate::worker::events::run(feed, targets, stop.clone())));
     let work = tokio::spawn(Arc::clone(&worker).run(stop.clone()));
     announce_start(&settings, &worker.policy(), &servers.app, &servers.ops, &health);
     durability::tell(&settings, &health).await;

@@ -42,6 +42,17 @@
 //! ([`worker::bundles`]). Every sentence of an alert is a text of [`wording`], which the company may replace. What need not
 //! page comes as a list at fixed times ([`worker::digests`]).
 //!
+//! Other systems are told by [`worker::events`]: it reads the history and the verdicts behind a cursor, one sender per target, and
+//! stores nothing twice. What may leave is decided in one pure place, [`case::outward`]. Operators ask for help at
+//! [`edge::http::door`], behind a signed link of their own ([`case::pass`]).
+//!
+//! # Watching itself
+//!
+//! Nobody's word is taken that all is well. [`worker::audit`] walks what was settled and looks for what each message owes;
+//! [`worker::canary`] sends a message the whole way; [`worker::alarm`] tells people once over every channel, and once when it is over;
+//! [`app::watchdog`] does the same from outside, without store or broker. What is stored anyway is also told to other systems, in
+//! order and until they have it ([`worker::events`]).
+//!
 //! # Invariants
 //!
 //! - Nothing accepted is lost: every accepted message ends as a verdict or as a dead letter, and every alert-due message is

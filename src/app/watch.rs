@@ -6,6 +6,7 @@ use crate::config::settings::Settings;
 use crate::edge::http::ack::{self, AckState};
 use crate::edge::http::app::AppState;
 use crate::edge::http::desk::CaseDesk;
+use crate::edge::http::door::{self, FlagDoor};
 use crate::edge::http::health::{Component, Health, STALLED_AFTER};
 use crate::edge::http::ops::OpsState;
 use crate::edge::http::request::IntakeToken;
@@ -86,7 +87,8 @@ pub async fn serve(
         message_bytes: settings.limits.message_bytes,
         body_timeout: app::BODY_TIMEOUT,
     })
-    .merge(ack_router);
+    .merge(ack_router)
+    .merge(door::router(Arc::clone(desk) as Arc<dyn FlagDoor>));
     let ops_router = ops::router(OpsState { health: Arc::clone(health), metrics: Arc::clone(metrics) });
     let (app_wanted, ops_wanted) = (settings.intake.http.listen, settings.ops.listen);
     let app_listener =

@@ -23,6 +23,8 @@ pub mod facts;
 pub mod gate;
 pub mod hold;
 pub mod intents;
+pub mod outward;
+pub mod pass;
 pub mod people;
 pub mod sheet;
 pub mod summary;

@@ -160,7 +160,7 @@ impl CaseRecord {
     }
 
     /// Whether a finding counts: lowering a level 4 needs two people.
-    fn stands(&self, judgement: &Judgement) -> bool {
+    pub(crate) fn stands(&self, judgement: &Judgement) -> bool {
         let lowers = self.level == Level::Emergency && self.occasion.is_real() && judgement.finding == Finding::DoesNotApply;
         !lowers || judgement.seconded.is_some()
     }

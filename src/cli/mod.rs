@@ -15,6 +15,7 @@ pub mod demo;
 mod desk;
 pub mod drill;
 pub mod eval;
+pub mod events;
 pub mod explain;
 pub mod init;
 pub mod input;
@@ -167,7 +168,7 @@ enum Verb {
     /// The policy: check the file, simulate who would be told.
     #[command(subcommand)]
     Policy(policy::PolicyVerb),
-    /// People who left: disable, list.
+    /// People: who left (disable, list), an operator's own link to the page for help (link).
     #[command(subcommand)]
     Person(person::PersonVerb),
     /// Alerts: see whether they reach people.
@@ -175,6 +176,9 @@ enum Verb {
     Alert(drill::AlertVerb),
     /// Climb a real ladder, marked 【訓練】 and outside the figures.
     Drill(drill::DrillArguments),
+    /// Events to other systems: how far each has been told, tell again.
+    #[command(subcommand)]
+    Events(events::EventsVerb),
     /// Lexicons: check the files, run their examples.
     #[command(subcommand)]
     Lexicon(lexicon::LexiconVerb),
@@ -229,6 +233,7 @@ fn dispatch(verb: Verb, common: &Common, out: &mut impl Write) -> Outcome {
         Verb::Person(verb) => person::run(&verb, common, out),
         Verb::Alert(verb) => drill::alert(&verb, common, out),
         Verb::Drill(arguments) => drill::run(&arguments, common, out),
+        Verb::Events(verb) => events::run(&verb, common, out),
         Verb::Lexicon(verb) => lexicon::run(&verb, common, out),
         Verb::Config(verb) => config::run(&verb, common, out),
     }

@@ -1,7 +1,9 @@
-//! `person disable`: somebody left.
+//! `person disable|list|link`: somebody left; an operator gets their own way to ask for help.
 
 use crate::app;
+use crate::case::pass::{OPERATOR_CHARS_MAX, Pass};
 use crate::cli::{Common, Exit, Failure, Outcome, desk};
+use crate::model::ids::{QueueName, Tenant};
 use crate::worker::staff::{Leaver, Leavers, Leaving};
 use clap::Subcommand;
 use jiff::Timestamp;
@@ -26,12 +28,28 @@ pub enum PersonVerb {
     },
     /// Who is disabled.
     List,
+    /// Print the personal address of the page on which an operator asks for help; good for 30 days.
+    Link {
+        /// The operator, as the company calls them.
+        #[arg(long)]
+        operator: String,
+        /// Tenant.
+        #[arg(long, default_value = "default", value_parser = Tenant::new)]
+        tenant: Tenant,
+        /// Queue on which they work.
+        #[arg(long, default_value = "default", value_parser = QueueName::new)]
+        queue: QueueName,
+        /// Give out none, and end all that this operator has been given so far.
+        #[arg(long)]
+        revoke: bool,
+    },
 }
 
 /// Runs the verb.
 pub fn run(verb: &PersonVerb, common: &Common, out: &mut impl Write) -> Outcome {
     app::small_runtime().map_err(Failure::later)?.block_on(async {
-        let policy = crate::cli::load::prepared(common)?.policy;
+        let prepared = crate::cli::load::prepared(common)?;
+        let policy = &prepared.policy;
         let desk = desk::open(common).await?;
         match verb {
             PersonVerb::List => {
@@ -41,9 +59,23 @@ pub fn run(verb: &PersonVerb, common: &Common, out: &mut impl Write) -> Outcome 
                 }
                 Ok(Exit::Done)
             }
+            PersonVerb::Link { operator, tenant, queue, revoke } => {
+                let now = Timestamp::now();
+                let wrong = || Failure::refused(format!("`--operator` must be 1 to {OPERATOR_CHARS_MAX} characters"));
+                let pass = Pass::new(operator, tenant.clone(), queue.clone(), now).ok_or_else(wrong)?;
+                if *revoke {
+                    desk.call_back_links(tenant, &pass.operator, now).await?;
+                    writeln!(out, "{} に渡したリンクは、もう使えません", pass.operator)?;
+                    return Ok(Exit::Done);
+                }
+                let settings = &prepared.settings;
+                let base = settings.ack.base_url.clone().unwrap_or_else(|| format!("http://{}", settings.intake.http.listen));
+                writeln!(out, "{base}/flag/{}", desk.give_link(&pass, now).await?)?;
+                Ok(Exit::Done)
+            }
             PersonVerb::Disable { id, substitute, by, reason } => {
                 let leaver = Leaver { substitute: substitute.clone(), by: by.clone(), reason: reason.clone(), at: Timestamp::now() };
-                match desk.disable(&policy, id, leaver).await? {
+                match desk.disable(policy, id, leaver).await? {
                     Leaving::Unknown(name) => Err(Failure::refused(format!("nobody in the policy has the key `{name}`"))),
                     Leaving::Refused { holes } => {
                         let hint = "代わりの人を --substitute で指定してください";

@@ -4,8 +4,10 @@
 //! secret found there works but is warned about, as is a secret file that others may read.
 
 use crate::config::environment::{Environment, Variable};
+use crate::config::settings::events::EventWay;
 use crate::config::settings::{ChannelSettings, Settings};
 use crate::diag::{Diagnostic, Grave};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -52,6 +54,8 @@ pub struct Secrets {
     pub smtp_password: Option<Secret>,
     /// Address and signing key of each `[[notify.channel]]`, in their order.
     pub channels: Vec<(Secret, Option<Secret>)>,
+    /// Signing key of each `[[events.out]]` that is a webhook, by its id.
+    pub events: BTreeMap<String, Secret>,
 }
 
 /// Reads the secrets that `settings` and `environment` name. The environment is stronger than a file, and warned about.
@@ -80,7 +84,18 @@ pub fn read(settings: &Settings, environment: &Environment) -> (Secrets, Vec<Dia
         Some((url?, key.flatten()))
     };
     let channels = settings.notify.channels.iter().filter_map(|row| channel(row, &mut faults)).collect();
-    (Secrets { intake_token, smtp_password, channels }, faults)
+    let mut events = BTreeMap::new();
+    for row in &settings.events {
+        let EventWay::Webhook { secret_file, .. } = &row.way else { continue };
+        let Some(secret) = file_secret(secret_file, &mut faults) else { continue };
+        if secret.reveal().chars().count() < TOKEN_CHARS_MIN {
+            let title = format!("the signing key is shorter than {TOKEN_CHARS_MIN} characters");
+            let help = "make one with `echo whsec_$(head -c 24 /dev/urandom | base64)`";
+            faults.push(fault(Grave::Error, secret_file.display().to_string(), title, help));
+        }
+        events.insert(row.id.clone(), secret);
+    }
+    (Secrets { intake_token, smtp_password, channels, events }, faults)
 }
 
 fn one(environment: &Environment, variable: Variable, file: Option<&Path>, faults: &mut Vec<Diagnostic>) -> Option<Secret> {

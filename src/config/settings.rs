@@ -5,6 +5,7 @@
 
 use crate::config::environment::Environment;
 use crate::config::guard::{AuditSettings, CanarySettings, WatchdogSettings};
+use crate::config::settings::events::EventTargetSettings;
 use crate::conversation::limits::LedgerLimits;
 use crate::decode::settings::DecodeSettings;
 use crate::diag::{Diagnostic, SourceText};
@@ -14,6 +15,11 @@ use crate::wording::Language;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub mod events;
+mod log;
+
+pub use crate::config::settings::log::{LogFormat, LogLevel, LogSettings};
 
 /// Messages that may wait before intake answers "full": some months of a large contact center, so that only a real fault reaches it.
 pub const PENDING_DEFAULT: u64 = 1_000_000;
@@ -54,6 +60,8 @@ pub struct Settings {
     pub policy: PolicySettings,
     /// How alerts go out.
     pub notify: NotifySettings,
+    /// Other systems that are told what happens.
+    pub events: Vec<EventTargetSettings>,
     /// How people answer alerts.
     pub ack: AckSettings,
     /// What counts over time.
@@ -453,48 +461,4 @@ impl Default for WorkerSettings {
     fn default() -> Self {
         Self { concurrency: None, in_flight: IN_FLIGHT_DEFAULT, attempts_max: ATTEMPTS_DEFAULT }
     }
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// How much is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[allow(missing_docs)] // the usual five
-pub enum LogLevel {
-    Error,
-    Warn,
-    #[default]
-    Info,
-    Debug,
-    Trace,
-}
-
-impl LogLevel {
-    /// The name `tracing` filters understand.
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-}
-
-/// `[log]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LogSettings {
-    /// How lines look.
-    pub format: LogFormat,
-    /// How much.
-    pub level: LogLevel,
 }

@@ -5,6 +5,7 @@
 
 pub mod digest;
 pub mod envelope;
+pub mod event;
 pub mod guidance;
 pub mod ids;
 pub mod markup;

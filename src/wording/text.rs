@@ -145,6 +145,7 @@ texts! {
     }
     "point" {
         PointHarassment "harassment" Lines [Level Kind Slots] [LevelName];
+        PointAsked "asked" Lines [Level] [LevelName Kind];
         PointCare "care" Lines [] [];
         PointSafety "safety" Lines [] [];
         PointConsult "consult" Lines [] [];

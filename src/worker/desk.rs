@@ -4,6 +4,7 @@
 //! number of the event. The record comes first: a crash between the two is repaired from the events it still holds.
 
 use crate::case::CaseRecord;
+use crate::case::outward;
 use crate::case::token::TokenKeys;
 use crate::case::transitions::Joined;
 use crate::edge::evidence::EvidenceChain;
@@ -17,7 +18,6 @@ use crate::worker::keys;
 use crate::worker::together::Together;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::Notify;
 
@@ -145,11 +145,9 @@ impl Desk {
     async fn log(&self, case: &CaseRecord, seen: u64) -> Result<(), StoreError> {
         let is_whole = seen == 0 || self.store.find(Stream::CaseEvent, &history_id(case, seen)).await?.is_some();
         let seen = if is_whole { seen } else { 0 };
+        let policy = self.policy();
         for (n, event) in case.events_after(seen) {
-            let entry = json!({
-                "case": case.id, "scope": case.scope, "generation": case.generation, "tenant": case.tenant, "queue": case.queue, "n": n, "event": event.what.id(), "at": event.at, "by": event.by,
-                "detail": event.detail, "level": case.level, "tracks": case.tracks, "state": case.state, "policy": case.policy_version,
-            });
+            let entry = outward::entry(case, n, event, &policy);
             self.store.append(Stream::CaseEvent, &history_id(case, n), None, entry.to_string().into()).await?;
         }
         Ok(())

@@ -5,14 +5,16 @@
 //! compare-and-set) → verdict and decision records (dedupe id) → settle.
 
 use crate::case::CaseRecord;
-use crate::conversation::{self, Assessment, Contribution, Conversation};
+use crate::case::hold::Hold;
+use crate::conversation::{self, Assessment, Contribution, Conversation, LedgerEvidence};
 use crate::decode::{decode, parts};
 use crate::edge::evidence::{EvidenceReason, EvidenceReceipt};
 use crate::edge::metrics::labels::{self, DeadCode};
 use crate::engine::scan::Scratch;
 use crate::model::envelope::{Identity, Purpose};
-use crate::model::ids::EntryId;
-use crate::model::message::{Direction, Message};
+use crate::model::ids::{CaseId, EntryId, MessageId, QueueName, Tenant};
+use crate::model::message::{Channel, Direction, Message};
+use crate::model::severity::Level;
 use crate::model::verdict::Verdict;
 use crate::policy::{Decision, Track};
 use crate::store::record::{self, Change};
@@ -20,7 +22,7 @@ use crate::store::{Bucket, Key, Leased, Settlement, StoreError, Stream};
 use crate::worker::{SETTLE_PAUSE, SETTLE_TRIES, Worker};
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Serialize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,6 +114,9 @@ impl Worker {
         }
         if message.direction != Direction::Inbound {
             self.remember(&message, || Contribution::of(&message, &identity, at)).await?;
+            if leased.envelope.purpose != Purpose::History {
+                self.note_notice(&message, &identity, at).await?;
+            }
             return Ok(());
         }
         let judged = self.judge(message, &leased.identity, at).await?;
@@ -212,24 +217,35 @@ impl Worker {
         case: Option<&CaseRecord>,
     ) -> Result<(), StoreError> {
         let key = leased.identity.key();
-        let verdict = &judged.verdict;
+        let (verdict, policy) = (&judged.verdict, self.policy());
         let scope = format!("{}.{}", leased.envelope.tenant, judged.message.channel.id());
-        let verdict_body = serde_json::to_vec(verdict).map_err(|error| StoreError::Damaged(error.to_string()))?;
-        let verdict_digest = crate::model::digest::Digest::of(&verdict_body);
-        let entry = json!({
-            "subject": format!("triage.verdict.{scope}.{}", verdict.level),
-            "at": judged.message.at.unwrap_or(leased.envelope.received_at),
-            "received_at": leased.envelope.received_at,
-            "verdict": verdict,
-        });
-        let decision = json!({
-            "id": verdict.id, "verdict_digest": verdict_digest, "conversation_level": verdict.level.max(assessment.level), "evidence": assessment.evidence,
-            "case": case.map(|case| &case.id), "hold": case.and_then(|case| case.hold.as_ref()), "policy": self.policy().digest(), "tracks": decision.tracks, "reasons": decision.reasons,
-        });
-        let decision = json!({"subject": format!("triage.decision.{}", leased.envelope.tenant), "decision": decision});
+        let entry = VerdictEntry {
+            subject: format!("triage.verdict.{scope}.{}", verdict.level),
+            at: judged.message.at.unwrap_or(leased.envelope.received_at),
+            received_at: leased.envelope.received_at,
+            tenant: &judged.message.tenant,
+            queue: &judged.message.queue,
+            channel: judged.message.channel,
+            conversation: judged.message.conversation_key(),
+            case: case.map(|case| &case.id),
+            policy: &policy.version,
+            verdict,
+        };
+        let decided = Decided {
+            id: &verdict.id,
+            verdict_digest: crate::model::digest::Digest::of(&bytes(verdict)?),
+            conversation_level: verdict.level.max(assessment.level),
+            evidence: &assessment.evidence,
+            case: case.map(|case| &case.id),
+            hold: case.and_then(|case| case.hold.as_ref()),
+            policy: policy.digest(),
+            tracks: &decision.tracks,
+            reasons: &decision.reasons,
+        };
+        let decision = DecisionEntry { subject: format!("triage.decision.{}", leased.envelope.tenant), decision: decided };
         let (first, second) = tokio::join!(
-            self.store.append(Stream::Verdict, &key, None, Bytes::from(entry.to_string())),
-            self.store.append(Stream::Decision, &key, None, Bytes::from(decision.to_string())),
+            self.store.append(Stream::Verdict, &key, None, bytes(&entry)?),
+            self.store.append(Stream::Decision, &key, None, bytes(&decision)?),
         );
         first?;
         second?;
@@ -272,6 +288,45 @@ impl Worker {
         }
         Settlement::Retry(RETRY_FIRST.saturating_mul(1 << leased.deliveries.min(9)).min(RETRY_MAX))
     }
+}
+
+/// What the verdict stream holds. The subject stands first: a backend that addresses entries finds it without reading on.
+#[derive(Serialize)]
+struct VerdictEntry<'a> {
+    subject: String,
+    at: Timestamp,
+    received_at: Timestamp,
+    tenant: &'a Tenant,
+    queue: &'a QueueName,
+    channel: Channel,
+    conversation: String,
+    case: Option<&'a CaseId>,
+    policy: &'a str,
+    verdict: &'a Verdict,
+}
+
+/// What the decision stream holds.
+#[derive(Serialize)]
+struct DecisionEntry<'a> {
+    subject: String,
+    decision: Decided<'a>,
+}
+
+#[derive(Serialize)]
+struct Decided<'a> {
+    id: &'a MessageId,
+    verdict_digest: crate::model::digest::Digest,
+    conversation_level: Level,
+    evidence: &'a [LedgerEvidence],
+    case: Option<&'a CaseId>,
+    hold: Option<&'a Hold>,
+    policy: crate::model::digest::Digest,
+    tracks: &'a [Track],
+    reasons: &'a [String],
+}
+
+fn bytes(body: &impl Serialize) -> Result<Bytes, StoreError> {
+    serde_json::to_vec(body).map(Bytes::from).map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
 /// Does something with a message of so many bytes that may take long or panic.

@@ -44,6 +44,8 @@ const TURNS: usize = 5;
 const IN_FLIGHT: usize = 512;
 /// Messages of one pull request of the bare loop.
 const BATCH: usize = 200;
+/// Acknowledgements of which one waits for its answer, as in `edge::nats::queue`.
+const CONFIRMED_EVERY: u64 = 32;
 /// Messages a second, and for how long, for the time to the verdict.
 const PACE: (u64, Duration) = (1_000, Duration::from_secs(10));
 
@@ -120,7 +122,7 @@ fn per_second(count: usize, began: Instant) -> f64 {
     count as f64 / began.elapsed().as_secs_f64()
 }
 
-/// Consumes, publishes a verdict and a decision of the usual size, waits for both, acknowledges and waits for that.
+/// Consumes, publishes a verdict and a decision of the usual size, waits for both, acknowledges.
 async fn bare(context: &Context, name: &str) -> f64 {
     let config = pull::Config { durable_name: Some(name.to_owned()), max_ack_pending: 20_000, ..pull::Config::default() };
     let consumer = context.create_consumer_on_stream(config, "BARE").await.expect("made");
@@ -139,10 +141,17 @@ async fn bare(context: &Context, name: &str) -> f64 {
                     async move { context.send_publish(subject, entry).await.expect("sent").await.expect("stored") }
                 };
                 tokio::join!(put("verdict", verdict), put("decision", decision));
-                client.request(message.reply.clone().expect("a reply"), "+ACK".into()).await.expect("acknowledged");
+                let reply = message.reply.clone().expect("a reply");
+                // As the worker does: one in so many waits for its answer.
+                if sequence.is_multiple_of(CONFIRMED_EVERY) {
+                    client.request(reply, "+ACK".into()).await.expect("acknowledged");
+                } else {
+                    client.publish(reply, "+ACK".into()).await.expect("acknowledged");
+                }
             }
         })
         .await;
+    client.flush().await.expect("said");
     per_second(MESSAGES, began)
 }
 

@@ -64,6 +64,7 @@ fn two_commands_stand_at_the_top() {
 /// Not executed here, with the reason.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("tests/run", "it is what runs this test"),
+    ("mimamori events replay --to crm --from 2026-12-01T09:00:00+09:00", "`events` runs it against receivers of its own"),
     ("nats-server -js -sd var/nats", "`nats` starts real servers of several versions"),
     ("mimamori --backend nats init", "`nats` runs it against a server of its own"),
     ("mimamori --backend nats run", "`nats` runs it against a server of its own"),

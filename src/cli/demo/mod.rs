@@ -69,6 +69,8 @@ fn move_into(loaded: &mut Loaded, folder: &std::path::Path) {
     settings.intake.spool.dir = folder.join("spool");
     settings.notify.outbox_dir = folder.join("outbox");
     settings.notify.transport = Transport::Outbox;
+    // Nobody else is told of sample traffic.
+    settings.events.clear();
     settings.intake.http.listen = any_port;
     settings.ops.listen = any_port;
     // Its store lives for minutes, and its queue holds the samples alone.

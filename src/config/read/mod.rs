@@ -3,6 +3,7 @@
 //! Pure: reads no file, asks for no secret, resolves no name. One function a section; checks that span sections come last.
 
 mod ack;
+mod events;
 mod guard;
 mod intake;
 mod ledger;
@@ -15,7 +16,7 @@ use crate::config::read::intake::IntakeGiven;
 use crate::config::read::notify::NotifyGiven;
 use crate::config::settings::{
     Backend, CONCURRENCY_MAX, LexiconSettings, LimitSettings, LogFormat, LogLevel, LogSettings, NatsSettings, OpsSettings, PROFILE_DEFAULT,
-    PolicySettings, ProfileSettings, Settings, StoreSettings, TenantSettings, WorkerSettings,
+    PolicySettings, ProfileSettings, Settings, StoreSettings, SubjectSettings, TenantSettings, WorkerSettings,
 };
 use crate::diag::{Diagnostic, SourceText};
 use crate::model::envelope::MESSAGE_BYTES_HARD;
@@ -60,6 +61,7 @@ fn read(root: &Table<'_>, reader: &Reader<'_>) -> Settings {
     let tenants = tenants(rows, &lexicon, reader);
     let policy = policy(&Section::of(root, "policy", reader));
     let notify = notify::notify(&Section::of(root, "notify", reader));
+    let events = events::events(&Section::of(root, "events", reader));
     let ack = ack::ack(&Section::of(root, "ack", reader));
     let ledger = ledger::ledger(&Section::of(root, "ledger", reader));
     let worker = worker(&Section::of(root, "worker", reader));
@@ -68,7 +70,10 @@ fn read(root: &Table<'_>, reader: &Reader<'_>) -> Settings {
     let watchdog = guard::watchdog(&Section::of(root, "watchdog", reader));
     let log = log(&Section::of(root, "log", reader));
     keep_apart(&intake, &notify, reader);
-    keep_subjects_apart(&nats, &notify, reader);
+    let subjects = notify.settings.subjects.iter().zip(&notify.subjects);
+    for (row, at) in subjects.chain(events.subjects()).filter(|(row, _)| row.url.is_none()) {
+        keep_subject_apart(&nats, row, at, reader);
+    }
     Settings {
         store,
         nats,
@@ -79,6 +84,7 @@ fn read(root: &Table<'_>, reader: &Reader<'_>) -> Settings {
         tenants,
         policy,
         notify: notify.settings,
+        events: events.targets,
         ack,
         ledger,
         worker,
@@ -206,15 +212,13 @@ fn keep_apart(intake: &IntakeGiven, notify: &NotifyGiven, reader: &Reader<'_>) {
     reader.error(at, "config.loop", title, "alerts written here would be read as messages", "choose folders that do not hold each other");
 }
 
-/// An alert on a subject of our own streams would be read as a message, or stand among the verdicts. Rows with servers of their own
-/// are another installation's business.
-fn keep_subjects_apart(nats: &NatsSettings, notify: &NotifyGiven, reader: &Reader<'_>) {
-    for (row, at) in notify.settings.subjects.iter().zip(&notify.subjects).filter(|(row, _)| row.url.is_none()) {
-        let is_below = |own: &String| row.subject.strip_prefix(own.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        if is_below(&nats.inbound_subjects) || is_below(&nats.subjects) {
-            let title = "alerts would go into our own streams";
-            reader.error(at, "config.loop", title, "below `inbound_subjects` or `subjects`", "choose another subject, such as `cc.pop`");
-        }
+/// An alert or event on a subject of our own streams would be read as a message, or stand among the verdicts. Rows with servers of
+/// their own are another installation's business.
+fn keep_subject_apart(nats: &NatsSettings, row: &SubjectSettings, at: &Given<()>, reader: &Reader<'_>) {
+    let is_below = |own: &String| row.subject.strip_prefix(own.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    if is_below(&nats.inbound_subjects) || is_below(&nats.subjects) {
+        let title = "alerts would go into our own streams";
+        reader.error(at, "config.loop", title, "below `inbound_subjects` or `subjects`", "choose another subject, such as `cc.pop`");
     }
 }
 

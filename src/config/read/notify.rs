@@ -76,7 +76,7 @@ fn channels(section: &Section<'_>) -> (Vec<ChannelSettings>, Vec<(SubjectSetting
 }
 
 /// A row that is a NATS subject.
-fn subject(row: &Section<'_>, id: Option<Given<String>>) -> Option<SubjectSettings> {
+pub(in crate::config) fn subject(row: &Section<'_>, id: Option<Given<String>>) -> Option<SubjectSettings> {
     let file = |key: &'static str| row.filled(key, None).map(|given| PathBuf::from(given.value));
     let subject = nats::subjects(row, "subject");
     let url = row.filled("url", None).and_then(|given| nats::url(row, &given));

@@ -229,13 +229,13 @@ fn within_shares(ready: Vec<Candidate>, mut out: HashMap<i64, usize>) -> (Vec<Ca
 }
 
 fn ready(db: &Connection, now: i64, limit: usize) -> rusqlite::Result<Vec<Candidate>> {
-    // Two bounded looks at one index: due again, and never handed out (in turn).
+    // Two bounded looks at one index: never handed out (in turn), and due again.
     let mut statement = db.prepare_cached(
         "SELECT seq, deliveries, deaths, solo, share FROM (
              SELECT * FROM (SELECT * FROM queue WHERE due = 0 ORDER BY turn, seq LIMIT ?2)
              UNION ALL
              SELECT * FROM (SELECT * FROM queue WHERE due > 0 AND due <= ?1 ORDER BY due LIMIT ?2)
-         ) ORDER BY due = 0, turn, seq LIMIT ?2",
+         ) ORDER BY turn, seq LIMIT ?2",
     )?;
     let read = |row: &rusqlite::Row<'_>| {
         Ok(Candidate { seq: row.get(0)?, deliveries: row.get(1)?, deaths: row.get(2)?, solo: row.get(3)?, share: row.get(4)? })

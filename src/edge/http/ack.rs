@@ -6,6 +6,7 @@
 
 use crate::edge::http::answer::Fault;
 use crate::edge::http::desk::{AckView, Act, CaseDesk, DeskError, Done, FlagRequest};
+use crate::edge::http::guess::Guesses;
 use crate::edge::http::page;
 use crate::edge::http::request::IntakeToken;
 use crate::edge::metrics::labels::Refusal;
@@ -18,17 +19,10 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 /// Largest body of an answer, in bytes: a form with one word, or a flag with a note.
 const BODY_BYTES_MAX: usize = 16 << 10;
-
-/// Wrong tokens within [`WRONG_WINDOW`] before everybody has to wait: far above what people mistype, far below guessing.
-const WRONG_MAX: u32 = 60;
-
-/// The time over which wrong tokens are counted.
-const WRONG_WINDOW: Duration = Duration::from_mins(1);
 
 /// What the router works with.
 #[derive(Clone)]
@@ -42,14 +36,14 @@ pub struct AckState {
 #[derive(Clone)]
 struct Shared {
     state: AckState,
-    wrong: Arc<Mutex<(Instant, u32)>>,
+    guesses: Guesses,
 }
 
 /// `GET /ack/<token>` shows the case to its bearer, `POST /ack/<token>` with `do=take` or `do=pass` acts; both answer a page.
 /// `POST /v1/ack` takes `{"token"}` or, with the intake token, `{"case","by"}`. `POST /v1/flags` and `GET /v1/flags/{id}` are the
 /// operator's door. `GET /v1/holds/{conversation}` says whether replies are held; 503 means unknown, never free.
 pub fn router(state: AckState) -> Router {
-    let shared = Shared { state, wrong: Arc::new(Mutex::new((Instant::now(), 0))) };
+    let shared = Shared { state, guesses: Guesses::new() };
     Router::new()
         .route("/ack/{token}", get(show).post(act))
         .route("/v1/ack", post(take))
@@ -61,7 +55,7 @@ pub fn router(state: AckState) -> Router {
 }
 
 async fn show(State(shared): State<Shared>, Path(token): Path<String>) -> Response {
-    if !shared.may_try() {
+    if !shared.guesses.may_try() {
         return as_page(StatusCode::TOO_MANY_REQUESTS, page::busy());
     }
     let view = shared.state.desk.look(&token).await;
@@ -69,7 +63,7 @@ async fn show(State(shared): State<Shared>, Path(token): Path<String>) -> Respon
 }
 
 async fn act(State(shared): State<Shared>, Path(token): Path<String>, body: Bytes) -> Response {
-    if !shared.may_try() {
+    if !shared.guesses.may_try() {
         return as_page(StatusCode::TOO_MANY_REQUESTS, page::busy());
     }
     let act = match body.trim_ascii() {
@@ -98,7 +92,7 @@ async fn take(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> 
     };
     let view = match (taking.token, taking.case, taking.by) {
         (Some(token), None, None) => {
-            if !shared.may_try() {
+            if !shared.guesses.may_try() {
                 return busy();
             }
             shared.note(&shared.state.desk.act(&token, taking.act.unwrap_or(Act::Take)).await)
@@ -156,18 +150,9 @@ impl Shared {
         Some(fault.into_response())
     }
 
-    /// Whether tokens may be tried now.
-    fn may_try(&self) -> bool {
-        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        if wrong.0.elapsed() > WRONG_WINDOW {
-            *wrong = (Instant::now(), 0);
-        }
-        wrong.1 < WRONG_MAX
-    }
-
     fn note(&self, view: &Result<AckView, DeskError>) -> Result<AckView, DeskError> {
         if matches!(view, Err(DeskError::Forged | DeskError::Unknown(_))) {
-            self.wrong.lock().unwrap_or_else(PoisonError::into_inner).1 += 1;
+            self.guesses.count();
         }
         view.clone()
     }
@@ -188,7 +173,8 @@ impl Shared {
     }
 }
 
-fn as_page(status: StatusCode, html: String) -> Response {
+/// A page with headers that keep it where it is: not stored, not framed, no referrer, nothing loaded from elsewhere.
+pub(in crate::edge::http) fn as_page(status: StatusCode, html: String) -> Response {
     const PLAIN: [(HeaderName, HeaderValue); 6] = [
         (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),

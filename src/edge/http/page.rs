@@ -33,7 +33,7 @@ pub(in crate::edge::http) fn case(view: &AckView) -> String {
                 .to_owned(),
         );
     }
-    frame(&format!("{} {}", view.level_name, view.case), &body.concat())
+    frame(&format!("{} {}", view.level_name, view.case), "", &body.concat())
 }
 
 fn told(view: &AckView) -> Option<String> {
@@ -58,7 +58,7 @@ fn row(name: &str, value: &str) -> String {
 
 /// A sentence instead of a case.
 pub(in crate::edge::http) fn refused(line: &str) -> String {
-    frame("見守り", &format!("<p class=\"done\">{}</p>", escape(line)))
+    frame("見守り", "", &format!("<p class=\"done\">{}</p>", escape(line)))
 }
 
 /// Too many wrong links.
@@ -66,16 +66,21 @@ pub(in crate::edge::http) fn busy() -> String {
     refused("誤ったリンクが続いたため、しばらく受け付けません。1分ほど待ってからやり直してください。")
 }
 
-fn frame(title: &str, body: &str) -> String {
+/// A whole page; `head` are further elements of its head.
+pub(in crate::edge::http) fn frame(title: &str, head: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html><html lang=\"ja\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <meta name=\"referrer\" content=\"no-referrer\"><title>{}</title><style>\
+         <meta name=\"referrer\" content=\"no-referrer\">{head}<title>{}</title><style>\
          body{{margin:0;background:#eceff1;color:#212121;font:17px/1.6 'Hiragino Sans','Noto Sans JP','Noto Sans CJK JP',sans-serif}}\
          main{{max-width:480px;margin:0 auto;background:#fff;padding:16px;min-height:100vh;box-sizing:border-box}}\
          h1{{font-size:22px;margin:8px 0}}small{{font-size:15px;color:#546e7a}}h2{{font-size:15px;color:#546e7a;margin:20px 0 4px}}\
          th{{text-align:left;color:#546e7a;font-weight:normal;padding:2px 14px 2px 0;white-space:nowrap;vertical-align:top}}td{{overflow-wrap:anywhere}}\
          button{{display:block;width:100%;margin:14px 0;padding:16px;font-size:19px;border-radius:8px;border:0;font-family:inherit}}\
          .take{{background:#1565c0;color:#fff;font-weight:bold}}.pass{{background:#fff;color:#1565c0;border:2px solid #1565c0}}\
+         label{{display:block;margin:14px 0;color:#546e7a;font-size:15px}}\
+         input{{display:block;width:100%;box-sizing:border-box;margin-top:4px;padding:12px;font-size:17px;border:1px solid #90a4ae;border-radius:8px;font-family:inherit}}\
+         .steps{{display:flex;list-style:none;margin:8px 0 16px;padding:0;gap:6px}}.steps li{{flex:1;text-align:center;padding:8px 0;border-radius:8px;background:#eceff1;color:#546e7a}}\
+         .steps .on{{background:#1565c0;color:#fff;font-weight:bold}}\
          .done{{background:#e8f5e9;border-left:6px solid #2e7d32;padding:12px}}.note{{font-size:14px;color:#546e7a}}\
          </style></head><body><main><p class=\"note\">見守り</p>{body}</main></body></html>\n",
         escape(title)

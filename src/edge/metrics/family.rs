@@ -4,7 +4,7 @@
 
 use crate::edge::metrics::labels::Label;
 use prometheus::core::Collector;
-use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// Why registering cannot fail at run time.
 const CONSTANT: &str = "metric names and labels are constants, each registered once";
@@ -113,6 +113,18 @@ impl Registrar {
         let family = IntGaugeVec::new(Opts::new(name, help), labels).expect(CONSTANT);
         let described = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join("; ");
         self.add(name, "gauge", help, described, family)
+    }
+
+    /// Counters by a name of the configuration and one label; the caller bounds the number of names.
+    pub fn named_counters<L: Label>(&mut self, name: &'static str, help: &'static str, first: &'static str) -> IntCounterVec {
+        let family = IntCounterVec::new(Opts::new(name, help), &[first, L::NAME]).expect(CONSTANT);
+        self.add(name, "counter", help, format!("`{first}`; {}", describe::<L>()), family)
+    }
+
+    /// A gauge of real numbers by a name of the configuration; the caller bounds the number of names.
+    pub fn named_gauge(&mut self, name: &'static str, help: &'static str, label: &'static str) -> GaugeVec {
+        let family = GaugeVec::new(Opts::new(name, help), &[label]).expect(CONSTANT);
+        self.add(name, "gauge", help, format!("`{label}`"), family)
     }
 
     /// A histogram with the given bucket bounds.

@@ -161,6 +161,20 @@ label! {
     }
 }
 
+label! {
+    /// How an attempt to hand over an event ended.
+    EventOutcome as "outcome" {
+        /// The other system has it.
+        Accepted = "accepted";
+        /// To be repeated.
+        Later = "later";
+        /// The other system does not want it like this; repeated slowly.
+        Refused = "refused";
+        /// The other system wants no more events (410).
+        Gone = "gone";
+    }
+}
+
 impl Label for Source {
     const NAME: &'static str = "source";
     const ALL: &'static [Self] = &[Self::Http, Self::Submit, Self::Spool, Self::Demo, Self::Replay, Self::Nats];

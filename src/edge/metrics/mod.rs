@@ -7,11 +7,13 @@ pub mod family;
 pub mod labels;
 
 use crate::edge::metrics::family::{CatalogueRow, Counters, Pairs, Registrar};
-use crate::edge::metrics::labels::{AlertChannel, AlertOutcome, BackendEvent, DeadCode, Finding, PolicyReload, Refusal, Track};
+use crate::edge::metrics::labels::{
+    AlertChannel, AlertOutcome, BackendEvent, DeadCode, EventOutcome, Finding, Label, PolicyReload, Refusal, Track,
+};
 use crate::model::envelope::Source;
 use crate::model::severity::{Category, Lane, Level};
 use jiff::Timestamp;
-use prometheus::{Gauge, Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 use std::time::Duration;
 
 /// Bucket bounds of judging, in seconds: from a short chat line to the 250 ms budget of one message and beyond.
@@ -61,6 +63,8 @@ pub struct Metrics {
     canary_took: Gauge,
     canary_sent: IntCounter,
     lexicon: IntGaugeVec,
+    events_out: IntCounterVec,
+    events_lag: GaugeVec,
 }
 
 impl Metrics {
@@ -72,7 +76,15 @@ impl Metrics {
         add.infos("mimamori_build_info", "1 for the version of this program.", &["version"])
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
             .set(1);
+        let target = "target";
+        let events_out =
+            add.named_counters::<EventOutcome>("mimamori_events_out_total", "Attempts to hand an event to another system.", target);
+        let events_lag =
+            add.named_gauge("mimamori_events_out_lag_seconds", "Age of the oldest event that another system does not have yet.", target);
+        expect_targets(&events_out, &events_lag, &["none"]);
         Self {
+            events_out,
+            events_lag,
             accepted: add.counters("mimamori_messages_accepted_total", "Messages durably accepted, duplicates not counted."),
             refused: add.counters("mimamori_refused_total", "Messages or requests refused at intake."),
             duplicates: add.counter("mimamori_duplicates_total", "Messages accepted before with the same id and content."),
@@ -250,6 +262,25 @@ impl Metrics {
         }
     }
 
+    /// The systems that are told of events; replaces what was told before. Their names come from the configuration.
+    pub fn event_targets(&self, targets: &[&str]) {
+        if !targets.is_empty() {
+            self.events_out.reset();
+            self.events_lag.reset();
+            expect_targets(&self.events_out, &self.events_lag, targets);
+        }
+    }
+
+    /// An attempt to hand over an event ended.
+    pub fn event_out(&self, target: &str, outcome: EventOutcome) {
+        self.events_out.with_label_values(&[target, outcome.id()]).inc();
+    }
+
+    /// Age of the oldest event that this system does not have yet; zero where it has all.
+    pub fn event_lag(&self, target: &str, lag: Duration) {
+        self.events_lag.with_label_values(&[target]).set(lag.as_secs_f64());
+    }
+
     /// The text format that scrapers read.
     pub fn render(&self) -> String {
         // Fails only on a family without series, which `new` rules out; an empty page is the honest answer then.
@@ -259,6 +290,16 @@ impl Metrics {
     /// Every metric, by name: for the reference in the README.
     pub fn catalogue(&self) -> &[CatalogueRow] {
         &self.catalogue
+    }
+}
+
+/// Every series of these targets, at zero.
+fn expect_targets(out: &IntCounterVec, lag: &GaugeVec, targets: &[&str]) {
+    for target in targets {
+        lag.with_label_values(&[*target]).set(0.0);
+        for outcome in EventOutcome::ALL {
+            out.with_label_values(&[*target, outcome.id()]).inc_by(0);
+        }
     }
 }
 
@@ -311,6 +352,9 @@ mod tests {
         metrics.overdue(Duration::from_millis(500));
         metrics.backend_events(BackendEvent::Rebuilt, 3);
         metrics.lexicons(&[("games", "sha256:ab".to_owned())]);
+        metrics.event_targets(&["crm"]);
+        metrics.event_out("crm", EventOutcome::Refused);
+        metrics.event_lag("crm", Duration::from_millis(1_250));
         let page = metrics.render();
         for line in [
             "mimamori_messages_accepted_total{source=\"spool\"} 1",
@@ -343,6 +387,9 @@ mod tests {
             "mimamori_oldest_unfinished_seconds 2.5",
             "mimamori_backend_events_total{event=\"rebuilt\"} 3",
             "mimamori_cases_overdue 2",
+            "mimamori_events_out_total{outcome=\"refused\",target=\"crm\"} 1",
+            "mimamori_events_out_total{outcome=\"gone\",target=\"crm\"} 0",
+            "mimamori_events_out_lag_seconds{target=\"crm\"} 1.25",
             "mimamori_lexicon_info{digest=\"sha256:ab\",profile=\"games\"} 1",
         ] {
             assert!(page.lines().any(|found| found == line), "missing {line}:\n{page}");

@@ -137,6 +137,8 @@ pub struct Nats {
     /// Counts changes of records seen, for `changed`.
     changes: watch::Receiver<u64>,
     seen: AtomicU64,
+    /// Messages acknowledged as done.
+    acknowledged: AtomicU64,
     faults: Arc<Faults>,
 }
 
@@ -172,6 +174,7 @@ impl Nats {
             consumer,
             changes,
             seen: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
             faults,
         })
     }

@@ -79,7 +79,9 @@ impl Nats {
         let own = layout.subject(stream);
         match stream {
             Stream::Verdict | Stream::Decision => {
-                let given = serde_json::from_slice::<Addressed>(body).ok().and_then(|addressed| addressed.subject);
+                let given = leading_subject(body)
+                    .map(str::to_owned)
+                    .or_else(|| serde_json::from_slice::<Addressed>(body).ok().and_then(|addressed| addressed.subject));
                 let places = if stream == Stream::Verdict { "-.-.-" } else { "-" };
                 let tail = given.as_deref().and_then(|subject| subject.splitn(3, '.').nth(2)).unwrap_or(places);
                 format!("{own}.{tail}.{token}")
@@ -123,6 +125,13 @@ impl Nats {
             Err(error) => Err(unavailable(error)),
         }
     }
+}
+
+/// The subject where it stands first, as the worker writes it: reading the whole entry for it would cost as much as making it.
+fn leading_subject(body: &[u8]) -> Option<&str> {
+    let rest = body.strip_prefix(b"{\"subject\":\"")?;
+    let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    (rest.get(end) == Some(&b'"')).then(|| std::str::from_utf8(rest.get(..end)?).ok())?
 }
 
 /// An id as a token of a subject.

@@ -54,8 +54,18 @@ pub enum Missed {
 pub struct Bell {
     access: Access,
     subject: String,
+    proof: Proof,
     faults: Arc<Faults>,
     client: Mutex<Option<Client>>,
+}
+
+/// Whose word counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// A stream's, or that of whoever replied.
+    Anybody,
+    /// A stream's alone: it is on disk there.
+    Stream,
 }
 
 impl fmt::Debug for Bell {
@@ -67,23 +77,37 @@ impl fmt::Debug for Bell {
 impl Bell {
     /// Connects to nothing yet.
     pub fn new(subject: String, access: Access) -> Self {
-        Self { access, subject, faults: Arc::default(), client: Mutex::default() }
+        Self { access, subject, proof: Proof::Anybody, faults: Arc::default(), client: Mutex::default() }
+    }
+
+    /// The same for subjects that a stream keeps: nobody else's reply counts.
+    pub fn of_stream(subject: String, access: Access) -> Self {
+        Self { proof: Proof::Stream, ..Self::new(subject, access) }
     }
 
     /// Hands over one message; bounded by [`RING_MAX`]. The same `id` for every attempt.
     pub async fn ring(&self, id: &str, body: String) -> Result<(), Missed> {
-        tokio::time::timeout(RING_MAX, self.attempt(id, body)).await.unwrap_or(Err(Missed::Timeout))
+        self.bounded(self.subject.clone(), id, body).await
     }
 
-    async fn attempt(&self, id: &str, body: String) -> Result<(), Missed> {
+    /// The same on a subject below this one.
+    pub async fn ring_below(&self, tail: &str, id: &str, body: String) -> Result<(), Missed> {
+        self.bounded(format!("{}.{tail}", self.subject), id, body).await
+    }
+
+    async fn bounded(&self, subject: String, id: &str, body: String) -> Result<(), Missed> {
+        tokio::time::timeout(RING_MAX, self.attempt(subject, id, body)).await.unwrap_or(Err(Missed::Timeout))
+    }
+
+    async fn attempt(&self, subject: String, id: &str, body: String) -> Result<(), Missed> {
         let client = self.client().await?;
         let mut headers = HeaderMap::new();
         headers.insert(MESSAGE_ID, id);
         let request = Request::new().payload(body.into()).headers(headers).timeout(None);
         let complaints = self.faults.count(Trouble::ServerError);
         tokio::select! {
-            reply = client.send_request(self.subject.clone(), request) => match reply {
-                Ok(message) => has_it(&message),
+            reply = client.send_request(subject, request) => match reply {
+                Ok(message) => has_it(&message, self.proof),
                 Err(error) => Err(missed(error.kind())),
             },
             () = self.denied(complaints) => Err(Missed::Denied),
@@ -123,9 +147,13 @@ const fn missed(kind: RequestErrorKind) -> Missed {
 }
 
 /// Whether the reply says that somebody has it: a stream confirms with its name, or tells an error; a listener may say anything.
-fn has_it(reply: &Message) -> Result<(), Missed> {
+fn has_it(reply: &Message, proof: Proof) -> Result<(), Missed> {
     let is_refusal = reply.headers.as_ref().is_some_and(|headers| headers.get(SERVICE_ERROR).is_some());
-    let told: Option<serde_json::Value> = serde_json::from_slice(&reply.payload).ok();
-    let is_error = told.is_some_and(|told| told.get("error").is_some_and(|error| !error.is_null()));
-    if is_refusal || is_error { Err(Missed::Busy) } else { Ok(()) }
+    let told: serde_json::Value = serde_json::from_slice(&reply.payload).unwrap_or_default();
+    let is_error = told.get("error").is_some_and(|error| !error.is_null());
+    if is_refusal || is_error {
+        return Err(Missed::Busy);
+    }
+    let is_stream = told.get("stream").is_some_and(serde_json::Value::is_string) && told.get("seq").is_some_and(serde_json::Value::is_u64);
+    if proof == Proof::Stream && !is_stream { Err(Missed::Nobody) } else { Ok(()) }
 }

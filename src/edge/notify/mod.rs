@@ -11,6 +11,7 @@ use std::time::Duration;
 pub mod alarm;
 pub mod bundle;
 pub mod digest;
+pub mod event;
 pub mod html;
 pub mod outbox;
 pub mod render;

@@ -4,7 +4,7 @@
 //! the subject decide whether it is opened; no names and no abusive words stand there. Care alerts have their own wording: not
 //! harassment, no law, no refusal, the customer's own words in full.
 
-use crate::case::summary::Summary;
+use crate::case::summary::{Origin, Summary};
 use crate::case::{CaseRecord, Intent, Occasion, Step};
 use crate::edge::notify::{Outgoing, header_text, html};
 use crate::model::severity::{Category, Level};
@@ -186,9 +186,18 @@ impl Alert<'_> {
     }
 }
 
-/// The kinds of harm, gravest first.
+/// The kinds of harm, gravest first; that a colleague asked for help, where nothing else is known.
 pub(crate) fn kinds<'a>(case: &'a CaseRecord, texts: &'a Texts) -> impl Iterator<Item = &'a str> {
-    case.categories.iter().filter(|one| **one != Category::SelfHarm).map(|one| texts.category(*one))
+    let found = case.categories.iter().filter(|one| **one != Category::SelfHarm).map(|one| texts.category(*one));
+    found.chain(is_asked_only(case).then(|| texts.place(Origin::Operator.id())))
+}
+
+/// Whether a colleague's word is all there is: no machine found anything.
+pub(crate) fn is_asked_only(case: &CaseRecord) -> bool {
+    let is_asked = |summary: &Summary| {
+        summary.reasons.iter().any(|reason| reason.place.as_ref().is_some_and(|place| place.starts_with(Origin::Operator.name())))
+    };
+    case.categories.is_empty() && case.summaries.get(&Track::Harassment).is_some_and(is_asked)
 }
 
 /// Which slots are known: that they are, never what they say.

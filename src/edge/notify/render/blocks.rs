@@ -3,7 +3,7 @@
 use crate::case::countdown;
 use crate::case::summary::{Origin, Reason};
 use crate::case::{CaseRecord, Occasion};
-use crate::edge::notify::render::{Alert, Block, kinds};
+use crate::edge::notify::render::{Alert, Block, is_asked_only, kinds};
 use crate::model::severity::Level;
 use crate::model::verdict::Role;
 use crate::policy::Track;
@@ -53,6 +53,7 @@ impl Alert<'_> {
             (_, Track::Safety) => Text::PointSafety,
             (_, Track::Consult) => Text::PointConsult,
             (_, Track::Unchecked) => Text::PointUnchecked,
+            (_, Track::Harassment) if is_asked_only(self.case) => Text::PointAsked,
             (_, Track::Harassment) => Text::PointHarassment,
         };
         let level = self.case.level;

@@ -15,6 +15,7 @@ use sha2::Sha256;
 use std::fmt;
 use std::time::Duration;
 
+pub mod event;
 pub mod guard;
 mod wire;
 
@@ -121,14 +122,19 @@ pub fn signature(secret: &[u8], id: &str, seconds: i64, body: &[u8]) -> String {
     format!("v1,{}", BASE64.encode(&mac.finalize().into_bytes()))
 }
 
+/// The headers of Standard Webhooks for a request made now.
+fn headers(secret: Option<&[u8]>, id: &str, body: &str) -> Vec<(&'static str, String)> {
+    let seconds = Timestamp::now().as_second();
+    let mut headers = vec![("webhook-id", id.to_owned()), ("webhook-timestamp", seconds.to_string())];
+    headers.extend(secret.map(|secret| ("webhook-signature", signature(secret, id, seconds, body.as_bytes()))));
+    headers
+}
+
 #[async_trait]
 impl Notifier for Webhook {
     async fn send(&self, alert: &Outgoing) -> Outcome {
-        let (body, seconds) = (self.body(alert).to_string(), Timestamp::now().as_second());
-        let mut headers = vec![("webhook-id", alert.message_id.clone()), ("webhook-timestamp", seconds.to_string())];
-        if let Some(secret) = &self.secret {
-            headers.push(("webhook-signature", signature(secret, &alert.message_id, seconds, body.as_bytes())));
-        }
+        let body = self.body(alert).to_string();
+        let headers = headers(self.secret.as_deref(), &alert.message_id, &body);
         match tokio::time::timeout(EXCHANGE_MAX, wire::post(&self.place, &headers, body)).await {
             Ok(Ok(answer)) => outcome(answer),
             Ok(Err(fault)) => fault.outcome(),
