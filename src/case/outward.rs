@@ -92,28 +92,54 @@ struct Head<'a> {
     conversation: Option<&'a str>,
 }
 
+#[derive(Serialize)]
+struct CaseBody<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    level: Level,
+    categories: &'a [Category],
+    lanes: &'a [Lane],
+    tracks: &'a [Track],
+    urgent: bool,
+    state: &'a str,
+    cause: &'a str,
+    person: Option<&'a str>,
+    messages: Option<u64>,
+    revision: u64,
+    policy: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finding: Option<Finding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stands: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct VerdictBody<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    message: &'a str,
+    channel: Option<Channel>,
+    received_at: Timestamp,
+    level: Level,
+    categories: &'a [Category],
+    lanes: &'a [Lane],
+    urgent: bool,
+    policy: Option<&'a str>,
+    lexicon: &'a str,
+    engine: &'a str,
+}
+
+#[derive(Serialize)]
+struct NoticeBody<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    message: &'a str,
+    channel: Channel,
+    notice: Notice,
+}
+
 /// The event of an entry of the history with that key, if it makes one. `Err` for an entry that this version cannot read.
 pub fn of_history(key: &str, body: &[u8]) -> Result<Option<Outward>, serde_json::Error> {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        #[serde(flatten)]
-        head: Head<'a>,
-        level: Level,
-        categories: &'a [Category],
-        lanes: &'a [Lane],
-        tracks: &'a [Track],
-        urgent: bool,
-        state: &'a str,
-        cause: &'a str,
-        person: Option<&'a str>,
-        messages: Option<u64>,
-        revision: u64,
-        policy: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        finding: Option<Finding>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        stands: Option<bool>,
-    }
     let told: Told = serde_json::from_slice(body)?;
     if told.event == NOTICE {
         return of_notice(key, &serde_json::from_slice(body)?).map(Some);
@@ -121,7 +147,7 @@ pub fn of_history(key: &str, body: &[u8]) -> Result<Option<Outward>, serde_json:
     let entry: CaseEntry = serde_json::from_slice(body)?;
     let Some(kind) = kind_of(&entry).filter(|_| !entry.drill && !entry.tracks.contains(&Track::Consult)) else { return Ok(None) };
     let id = id("history", key);
-    let body = Body {
+    let body = CaseBody {
         head: Head {
             id: &id,
             kind: kind.id(),
@@ -151,28 +177,13 @@ pub fn of_history(key: &str, body: &[u8]) -> Result<Option<Outward>, serde_json:
 
 /// The event of a stored verdict with that key, if it must reach a person. `at` is when the store took it.
 pub fn of_verdict(key: &str, at: Timestamp, body: &[u8]) -> Result<Option<Outward>, serde_json::Error> {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        #[serde(flatten)]
-        head: Head<'a>,
-        message: &'a str,
-        channel: Option<Channel>,
-        received_at: Timestamp,
-        level: Level,
-        categories: &'a [Category],
-        lanes: &'a [Lane],
-        urgent: bool,
-        policy: Option<&'a str>,
-        lexicon: &'a str,
-        engine: &'a str,
-    }
     let entry: VerdictEntry = serde_json::from_slice(body)?;
     if !entry.verdict.is_alert_due() {
         return Ok(None);
     }
     let (kind, id, message) = (EventKind::VerdictFlagged, id("verdict", key), shown(entry.verdict.id.as_str()));
     let verdict = &entry.verdict;
-    let body = Body {
+    let body = VerdictBody {
         head: Head {
             id: &id,
             kind: kind.id(),
@@ -198,14 +209,6 @@ pub fn of_verdict(key: &str, at: Timestamp, body: &[u8]) -> Result<Option<Outwar
 }
 
 fn of_notice(key: &str, entry: &NoticeEntry) -> Result<Outward, serde_json::Error> {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        #[serde(flatten)]
-        head: Head<'a>,
-        message: &'a str,
-        channel: Channel,
-        notice: Notice,
-    }
     let (kind, id, message) = (EventKind::NoticeRecorded, id("history", key), shown(&entry.id));
     let head = Head {
         id: &id,
@@ -216,7 +219,7 @@ fn of_notice(key: &str, entry: &NoticeEntry) -> Result<Outward, serde_json::Erro
         case: entry.case.as_deref(),
         conversation: Some(&entry.scope),
     };
-    let body = serde_json::to_string(&Body { head, message: &message, channel: entry.channel, notice: entry.notice })?;
+    let body = serde_json::to_string(&NoticeBody { head, message: &message, channel: entry.channel, notice: entry.notice })?;
     Ok(Outward { id, kind, tenant: entry.tenant.clone(), queue: entry.queue.clone(), body })
 }
 

@@ -3,7 +3,9 @@
 use crate::app;
 use crate::case::pass::{OPERATOR_CHARS_MAX, Pass};
 use crate::cli::{Common, Exit, Failure, Outcome, desk};
+use crate::config::settings::Settings;
 use crate::model::ids::{QueueName, Tenant};
+use crate::worker::desk::Desk;
 use crate::worker::staff::{Leaver, Leavers, Leaving};
 use clap::Subcommand;
 use jiff::Timestamp;
@@ -60,18 +62,9 @@ pub fn run(verb: &PersonVerb, common: &Common, out: &mut impl Write) -> Outcome 
                 Ok(Exit::Done)
             }
             PersonVerb::Link { operator, tenant, queue, revoke } => {
-                let now = Timestamp::now();
                 let wrong = || Failure::refused(format!("`--operator` must be 1 to {OPERATOR_CHARS_MAX} characters"));
-                let pass = Pass::new(operator, tenant.clone(), queue.clone(), now).ok_or_else(wrong)?;
-                if *revoke {
-                    desk.call_back_links(tenant, &pass.operator, now).await?;
-                    writeln!(out, "{} に渡したリンクは、もう使えません", pass.operator)?;
-                    return Ok(Exit::Done);
-                }
-                let settings = &prepared.settings;
-                let base = settings.ack.base_url.clone().unwrap_or_else(|| format!("http://{}", settings.intake.http.listen));
-                writeln!(out, "{base}/flag/{}", desk.give_link(&pass, now).await?)?;
-                Ok(Exit::Done)
+                let pass = Pass::new(operator, tenant.clone(), queue.clone(), Timestamp::now()).ok_or_else(wrong)?;
+                link(&pass, *revoke, &desk, &prepared.settings, out).await
             }
             PersonVerb::Disable { id, substitute, by, reason } => {
                 let leaver = Leaver { substitute: substitute.clone(), by: by.clone(), reason: reason.clone(), at: Timestamp::now() };
@@ -95,4 +88,17 @@ pub fn run(verb: &PersonVerb, common: &Common, out: &mut impl Write) -> Outcome 
             }
         }
     })
+}
+
+/// Gives out a link, or ends those that were given out.
+async fn link(pass: &Pass, revoke: bool, desk: &Desk, settings: &Settings, out: &mut impl Write) -> Outcome {
+    let now = Timestamp::now();
+    if revoke {
+        desk.call_back_links(&pass.tenant, &pass.operator, now).await?;
+        writeln!(out, "{} に渡したリンクは、もう使えません", pass.operator)?;
+        return Ok(Exit::Done);
+    }
+    let base = settings.ack.base_url.clone().unwrap_or_else(|| format!("http://{}", settings.intake.http.listen));
+    writeln!(out, "{base}/flag/{}", desk.give_link(pass, now).await?)?;
+    Ok(Exit::Done)
 }

@@ -20,13 +20,16 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const LIGHT: &str = r#"{"id":"s-1","channel":"chat","queue":"shop","conversation":"c-1","customer":"himitsu@kyaku.example","text":"お前みたいな無能は消えろ、このクズ 合言葉はひまわり"}"#;
 const GRAVE: &str = r#"{"id":"s-2","channel":"chat","queue":"shop","conversation":"c-1","customer":"himitsu@kyaku.example","text":"お前の家はわかってるからな。殺してやる ひまわり"}"#;
 /// What must never leave: the customer's words and address, our own people's words and addresses, an operator's name.
 const SECRETS: [&str; 9] = ["ひまわり", "殺", "無能", "himitsu", "c-1", "ないしょ", "@", "SV当番", "窓口の花子"];
+
+/// From what a person did to the receiver: two looks of the sender, and a slow machine.
+const LATENCY_MAX: Duration = Duration::from_secs(5);
 
 /// A request as the receiver saw it, and what it answered.
 #[derive(Debug, Clone)]
@@ -182,7 +185,10 @@ fn live_through(site: &Site, receiver: &Receiver) {
     let case = receiver.taken()[0].json()["case"].as_str().expect("a case").to_owned();
     let act = |arguments: &[&str]| told(site, &[&["case", arguments[0], case.as_str()], &arguments[1..]].concat());
     act(&["ack", "--by", "supervisor"]);
+    let acted = Instant::now();
     step("acked", 1);
+    println!("told {:?} after the acknowledgement", acted.elapsed());
+    assert!(acted.elapsed() < LATENCY_MAX, "{:?}", acted.elapsed());
     let notice = r#"{"id":"n-1","channel":"chat","queue":"shop","conversation":"c-1","direction":"outbound","event":"caution","operator":"窓口の花子","text":"ひまわりさま、おやめください"}"#;
     submit(site, notice);
     step("notice", 1);
