@@ -66,6 +66,11 @@ listen = "127.0.0.1:0"
 file = "{folder}/policy.toml"
 [lexicon]
 dir = "{lexicons}"
+# The auditor runs; what the program sends itself is nobody's message.
+[audit]
+every_seconds = 5
+[canary]
+every_seconds = 0
 [notify]
 transport = "smtp"
 [notify.smtp]
