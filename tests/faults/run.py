@@ -89,11 +89,20 @@ class Faults:
     async def server_term(self):
         return await self._server(self.dice.choice(self.run.servers.all), signal.SIGTERM)
 
-    async def leader_stop(self):
+    async def _leader(self):
+        """Name of the server that leads the inbound stream; none while they elect one."""
         client = await dump.nats.connect(self.run.servers.urls())
-        info = await client.jetstream().stream_info("CC_INBOUND")
-        await client.close()
-        leader = next((one for one in self.run.servers.all if info.cluster and one.name == info.cluster.leader), self.run.servers.all[0])
+        try:
+            info = await client.jetstream(timeout=2).stream_info("CC_INBOUND")
+            return info.cluster and info.cluster.leader
+        except (dump.nats.errors.Error, asyncio.TimeoutError):
+            return None
+        finally:
+            await client.close()
+
+    async def leader_stop(self):
+        name = await self._leader()
+        leader = next((one for one in self.run.servers.all if one.name == name), None) or self.dice.choice(self.run.servers.all)
         leader.process.send_signal(signal.SIGSTOP)
         await asyncio.sleep(self.dice.uniform(2, self.run.args.pause))
         leader.process.send_signal(signal.SIGCONT)

@@ -8,15 +8,16 @@ use crate::decode::share::share_of;
 use crate::edge::nats::connect::chance;
 use crate::edge::nats::faults::Trouble;
 use crate::edge::nats::hands::{Fetched, ticket};
+use crate::edge::nats::layout::{ACCEPTED_AT, Layout};
 use crate::edge::nats::pull::{Heard, Pull, REFUSED_PAUSE};
 use crate::edge::nats::queue::Troubles;
-use crate::edge::nats::{Nats, letter, page, unavailable};
+use crate::edge::nats::{Nats, OpenError, letter, page, unavailable};
 use crate::store::{DEATHS_BEFORE_SUSPECT, Leased, Store, StoreError, Stream};
 use async_nats::Subject;
 use async_nats::jetstream::consumer::{DeliverPolicy, Info, pull};
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::ConsumerCreateStrictErrorKind;
-use async_nats::jetstream::{AckKind, ErrorCode};
+use async_nats::jetstream::{AckKind, Context, ErrorCode, kv};
 use futures_util::StreamExt;
 use futures_util::future::{join_all, try_join_all};
 use jiff::Timestamp;
@@ -329,6 +330,34 @@ impl Nats {
         }
         if let Err(error) = self.client.flush().await {
             tracing::warn!(%error, "the last words to the server may be lost");
+        }
+    }
+}
+
+/// Makes the consumer again if it is gone and everything else is there, from the last position that was noted; what was finished
+/// behind it is only judged again.
+pub(crate) async fn put_back(context: &Context, layout: &Layout, lease: Duration, buckets: &[kv::Store]) -> Result<(), OpenError> {
+    let away = |error: &dyn std::fmt::Display| OpenError::Unavailable(error.to_string());
+    let inbound = context.get_stream(&layout.inbound).await.map_err(|error| away(&error))?;
+    match inbound.consumer_info(&layout.consumer).await {
+        Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => {}
+        // Whatever else is wrong, the look at its configuration tells.
+        _ => return Ok(()),
+    }
+    let made = inbound.cached_info().created.unix_timestamp_nanos();
+    let noted = buckets[ACCEPTED_AT].get(FLOOR_KEY).await.map_err(|error| away(&error))?;
+    let noted = noted.and_then(|bytes| serde_json::from_slice::<Floor>(&bytes).ok()).filter(|floor| floor.stream == made);
+    let start_sequence = noted.map_or(0, |floor| floor.sequence) + 1;
+    let config = pull::Config { deliver_policy: DeliverPolicy::ByStartSequence { start_sequence }, ..layout.consumer_config(lease) };
+    match context.create_consumer_strict_on_stream(config, &layout.inbound).await {
+        Ok(_) => {
+            tracing::error!(consumer = %layout.consumer, from = start_sequence, "the consumer was deleted, and is there again");
+            Ok(())
+        }
+        Err(error) if error.kind() == ConsumerCreateStrictErrorKind::AlreadyExists => Ok(()),
+        Err(error) => {
+            let told = format!("consumer {} is gone and cannot be made again: {error}; run `mimamori init`", layout.consumer);
+            Err(OpenError::Layout(told))
         }
     }
 }

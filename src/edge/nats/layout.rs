@@ -1,6 +1,7 @@
 //! Names and settings of streams, buckets and the consumer: made by `init`, compared by everybody else.
 
 use crate::edge::nats::OpenError;
+use crate::edge::nats::consume;
 use crate::edge::nats::hands::ack_wait;
 use crate::store::{Bucket, Stream, VALUE_BYTES_MAX};
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, pull};
@@ -245,6 +246,8 @@ impl Layout {
             differs(&bucket, "max_age", &Duration::ZERO, &found.max_age)?;
             buckets.push(store);
         }
+        // Deleted while no worker ran that would have noticed: whoever starts puts it back.
+        consume::put_back(context, self, lease, &buckets).await?;
         let consumer: Consumer<pull::Config> = context
             .get_consumer_from_stream(&self.consumer, &self.inbound)
             .await

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | the client's double acknowledgement says yes although the consumer is gone | `an_acknowledgement_that_found_no_consumer_is_told` |
 //! | a consumer is deleted under the workers | `a_deleted_consumer_comes_back_where_it_was` |
+//! | a consumer is deleted while no worker runs | `a_consumer_that_was_deleted_while_nobody_ran_is_put_back_by_who_starts` |
 //! | a bucket is deleted | `a_lost_bucket_is_told_and_not_made_again_in_silence` |
 //! | a right is withdrawn while running | `withdrawn_rights_are_told_until_they_are_back` |
 //! | lame duck or a server away ends consumption for ever | `a_lame_duck_and_a_server_away_for_eight_seconds_lose_nothing` |
@@ -228,6 +229,25 @@ async fn when_a_server_writes_to_its_disk_is_learned_from_its_monitoring() {
         let _server = NatsServer::configured(NEWEST, &config);
         assert_eq!(durable::ask(&format!("http://127.0.0.1:{port}")).await, Ok(expected));
     }
+}
+
+/// No worker was there when it was deleted: the next one that starts puts it back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_that_was_deleted_while_nobody_ran_is_put_back_by_who_starts() {
+    let (server, nats, _) = started().await;
+    publish(&nats, 3, Duration::ZERO).await.expect("published");
+    drop(nats);
+    let context = other_client(&server).await;
+    context.delete_consumer_from_stream("mimamori", "CC_INBOUND").await.expect("deleted");
+    let nats = Nats::open(&server.access(), options(1)).await.expect("opens");
+    let mut seen = BTreeSet::new();
+    while seen.len() < 3 {
+        for one in nats.lease(3, Duration::from_secs(5)).await.expect("leased") {
+            seen.insert(one.identity.id.to_string());
+            nats.settle(one.ticket, Settlement::Done).await.expect("settled");
+        }
+    }
+    settled(&nats).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
