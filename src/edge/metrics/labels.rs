@@ -34,14 +34,12 @@ macro_rules! label {
 }
 
 label! {
-    /// What the auditor found missing.
+    /// What the auditor found missing and put right.
     Finding as "kind" {
         /// An accepted message has neither verdict nor dead letter.
         Verdict = "verdict";
         /// A message that must reach a person is in no case.
         Case = "case";
-        /// An alert is overdue, or an open case waits for nothing.
-        Delivery = "delivery";
     }
 }
 

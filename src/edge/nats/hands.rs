@@ -65,6 +65,8 @@ struct Out {
     since: Instant,
     /// When the server last heard of it.
     touched: Instant,
+    /// Somebody is done with it and has tried to say so: if that failed, it must come again soon.
+    is_answered: bool,
     alone: bool,
 }
 
@@ -179,7 +181,7 @@ impl Hands {
         let due = wait / WORDS_PER_WAIT;
         let old: Vec<Subject> = self.with(|state| {
             let waiting = state.waiting.values_mut().map(|one| (&one.reply, &mut one.touched));
-            let out = state.out.values_mut().filter(|out| out.since.elapsed() + wait <= self.lease);
+            let out = state.out.values_mut().filter(|out| !out.is_answered && out.since.elapsed() + wait <= self.lease);
             let out = out.map(|out| (&out.reply, &mut out.touched));
             let old = waiting.chain(out).filter(|(_, touched)| touched.elapsed() > due);
             old.map(|(reply, touched)| {
@@ -234,10 +236,11 @@ impl Hands {
         self.with(|state| state.out.len() as u64)
     }
 
-    /// How a ticket is held.
+    /// How a ticket is held that is to be settled; from now on nobody says any more that it is in work.
     pub(crate) fn grip(&self, ticket: u64) -> Grip {
         self.with(|state| {
-            if let Some(out) = state.out.get(&sequence_of(ticket)).filter(|out| out.ticket == ticket) {
+            if let Some(out) = state.out.get_mut(&sequence_of(ticket)).filter(|out| out.ticket == ticket) {
+                out.is_answered = true;
                 return Grip::Firm(out.reply.clone());
             }
             let late = state.late.iter().find(|(known, _)| *known == ticket);
@@ -291,6 +294,7 @@ impl State {
             reply: one.reply,
             since: Instant::now(),
             touched: one.touched,
+            is_answered: false,
             alone: one.leased.suspect,
         };
         self.out.insert(sequence, out);
