@@ -112,12 +112,20 @@ def i3_counts_of_cases_are_those_of_their_messages(run):
         yield key, None if count == told[key] else f"counts {count} messages, decisions name it {told[key]} times"
 
 
+def was_taken_before_the_mail(case, events):
+    """A person took the case at a terminal after a mail had been refused and before it was tried again: it has reached somebody."""
+    tried = any(event["event"] == "alert_retried" for event in events)
+    taken = any(event["event"] == "acknowledged" for event in events)
+    return tried and taken and all(intent["state"]["is"] == "cancelled" for intent in case["intents"])
+
+
 def i4_each_case_reached_a_person(run):
     accepted = {mail["message_id"] for mail in run.mails}
     for key, case in run.cases.items():
         sent = [intent for intent in case["intents"] if intent["state"]["is"] == "sent"]
         false = [intent["message_id"] for intent in sent if intent["message_id"] not in accepted]
         told = any(CASE.search(mail["subject"] or "") and key in mail["subject"] for mail in run.mails)
+        told = told or was_taken_before_the_mail(case, run.history[key])
         yield key, f"recorded as sent, never accepted: {false}" if false else None if told else "nobody was told"
 
 
