@@ -312,7 +312,7 @@ pub async fn start(loaded: Loaded, on_alert: Option<AlertListener>, stop: Cancel
         };
         spool.run(spool_stop, report).await;
     }));
-    let files = policy::Files::watch(&settings, &policy);
+    let files = (policy::Files::watch(&settings, &policy), texts::TextFile::watch(&settings.notify));
     others.push(tokio::spawn(watch::ticks(Arc::clone(&worker), Arc::clone(&health), stop.clone())));
     let events = Events::new(backend.nats.clone(), Arc::clone(&metrics));
     others.push(tokio::spawn(watch::gauges(Arc::clone(&worker), files, events, Arc::clone(&health), stop.clone())));

@@ -80,7 +80,7 @@ pub enum Reload {
 }
 
 /// When and how large: what a look costs must not grow with the file.
-type Stamp = Option<(SystemTime, u64)>;
+pub(crate) type Stamp = Option<(SystemTime, u64)>;
 
 /// The files of the policy in force.
 #[derive(Debug, Clone)]
@@ -130,7 +130,7 @@ impl Files {
     }
 }
 
-fn stamp(path: &Path) -> Stamp {
+pub(crate) fn stamp(path: &Path) -> Stamp {
     let about = std::fs::metadata(path).ok()?;
     Some((about.modified().ok()?, about.len()))
 }

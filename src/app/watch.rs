@@ -1,6 +1,7 @@
 //! What runs beside the worker: signals, the two HTTP servers, gauges and probes.
 
 use crate::app::policy::{Files, Reload};
+use crate::app::texts::TextFile;
 use crate::config::secret::Secrets;
 use crate::config::settings::Settings;
 use crate::edge::http::ack::{self, AckState};
@@ -174,7 +175,8 @@ pub async fn shelter(shelter: Arc<Shelter>, metrics: Arc<Metrics>, health: Arc<H
 }
 
 /// Refreshes gauges and probes every second.
-pub async fn gauges(worker: Arc<Worker>, mut files: Files, mut events: Events, health: Arc<Health>, stop: CancellationToken) {
+pub async fn gauges(worker: Arc<Worker>, files: (Files, TextFile), mut events: Events, health: Arc<Health>, stop: CancellationToken) {
+    let (mut files, mut texts) = files;
     while !stop.is_cancelled() {
         let now = Timestamp::now();
         events.tell();
@@ -183,6 +185,7 @@ pub async fn gauges(worker: Arc<Worker>, mut files: Files, mut events: Events, h
             Err(error) => health.failing(Component::Queue, error.to_string()),
         }
         files = reload(files, &events.metrics).await;
+        texts = reword(texts, &worker).await;
         // Who left is told nothing any more within a second, whichever process was told so.
         match worker.desk.apply_leavers(files.policy()).await {
             Ok(true) => tracing::info!(version = files.policy().version, "another policy is in force"),
@@ -222,4 +225,28 @@ async fn reload(files: Files, metrics: &Metrics) -> Files {
         }
     }
     files
+}
+
+/// Reads the words of alerts again where their file changed; a faulty one changes nothing but the log.
+async fn reword(file: TextFile, worker: &Worker) -> TextFile {
+    let before = file.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut file = file;
+        let read = file.poll();
+        (file, read)
+    });
+    let Ok((file, read)) = read.await else { return before };
+    match read {
+        Some(Ok(texts)) if texts != *worker.texts() => {
+            worker.set_texts(texts);
+            worker.metrics.policy_reload(PolicyReload::Applied);
+            tracing::info!("other words of alerts are in force");
+        }
+        Some(Ok(_)) | None => {}
+        Some(Err(why)) => {
+            worker.metrics.policy_reload(PolicyReload::Refused);
+            tracing::error!("the changed words of alerts are refused, the old ones stay in force:\n{why}");
+        }
+    }
+    file
 }

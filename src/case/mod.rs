@@ -20,9 +20,11 @@ pub mod ascent;
 pub mod bundle;
 pub mod countdown;
 pub mod facts;
+pub mod forecast;
 pub mod gate;
 pub mod hold;
 pub mod intents;
+pub mod mistake;
 pub mod outward;
 pub mod pass;
 pub mod people;
@@ -32,6 +34,7 @@ pub mod token;
 pub mod transitions;
 
 use crate::case::hold::Hold;
+use crate::case::mistake::Mistake;
 use crate::case::sheet::Sheet;
 use crate::case::summary::Summary;
 
@@ -94,6 +97,9 @@ pub struct CaseRecord {
     /// What a person found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judgement: Option<Judgement>,
+    /// Up to when its messages have left the ledgers; what should be is [`CaseRecord::excused_until`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excused: Option<Timestamp>,
     /// Nobody should answer this customer yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
@@ -216,6 +222,9 @@ pub struct Judgement {
     pub at: Timestamp,
     /// Why.
     pub reason: String,
+    /// What the machine took for harassment (誤検知), where a person said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mistake: Option<Mistake>,
     /// Who agreed, where one person is not enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconded: Option<String>,

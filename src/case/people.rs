@@ -1,6 +1,7 @@
 //! What people do with a case: take it, pass it on, judge it, note something, close it.
 
 use crate::case::intents::{after, cancel, refresh};
+use crate::case::mistake::Mistake;
 use crate::case::transitions::bounded;
 use crate::case::{CaseRecord, CaseState, Finding, Happening, Judgement, Occasion, Taken};
 use crate::model::severity::Level;
@@ -138,16 +139,31 @@ impl CaseRecord {
     /// What a person found. The case goes on. Saying that a level 4 is none needs two people; until the second agrees, it
     /// stands as it was.
     pub fn judge(&mut self, finding: Finding, by: &str, reason: &str, policy: &Policy, now: Timestamp) -> Judging {
+        self.judge_as(finding, None, by, reason, policy, now)
+    }
+
+    /// The same, with what the machine took for harassment; it belongs to 非該当 alone and is left out elsewhere.
+    pub fn judge_as(
+        &mut self,
+        finding: Finding,
+        mistake: Option<Mistake>,
+        by: &str,
+        reason: &str,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Judging {
         if self.state.is_closed() {
             return Judging::Closed;
         }
-        let (by, reason) = (bounded(by), bounded(reason));
-        let first = self.judgement.as_ref().filter(|known| known.finding == finding && known.by != by).map(|known| known.by.clone());
-        self.note(now, Happening::Judged, &by, &format!("{}: {reason}", finding.name()));
-        let judgement = match first {
+        let (by, reason, mistake) = (bounded(by), bounded(reason), mistake.filter(|_| finding == Finding::DoesNotApply));
+        let kind = mistake.map(|mistake| format!("(誤検知: {})", mistake.name())).unwrap_or_default();
+        self.note(now, Happening::Judged, &by, &format!("{}{kind}: {reason}", finding.name()));
+        let judgement = match self.judgement.take() {
             // The second who says so agrees; the first one's words stay.
-            Some(first) => Judgement { by: first, seconded: Some(by.clone()), ..self.judgement.take().expect("just seen") },
-            None => Judgement { finding, by: by.clone(), at: now, reason, seconded: None },
+            Some(first) if self.needs_two(finding) && first.finding == finding && first.by != by => {
+                Judgement { seconded: Some(by.clone()), mistake: first.mistake.or(mistake), ..first }
+            }
+            _ => Judgement { finding, by: by.clone(), at: now, reason, mistake, seconded: None },
         };
         let stands = self.stands(&judgement);
         self.judgement = Some(judgement);
@@ -161,8 +177,11 @@ impl CaseRecord {
 
     /// Whether a finding counts: lowering a level 4 needs two people.
     pub(crate) fn stands(&self, judgement: &Judgement) -> bool {
-        let lowers = self.level == Level::Emergency && self.occasion.is_real() && judgement.finding == Finding::DoesNotApply;
-        !lowers || judgement.seconded.is_some()
+        !self.needs_two(judgement.finding) || judgement.seconded.is_some()
+    }
+
+    fn needs_two(&self, finding: Finding) -> bool {
+        self.level == Level::Emergency && self.occasion.is_real() && finding == Finding::DoesNotApply
     }
 
     /// Something a person wants to have on record. Allowed on a closed case, too.

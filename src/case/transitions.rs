@@ -5,7 +5,7 @@ use crate::case::intents::refresh;
 use crate::case::sheet::Sheet;
 use crate::case::summary::Summary;
 use crate::case::{CaseEvent, CaseMessage, CaseRecord, CaseState, EVENTS_MAX, Happening, MESSAGES_MAX, Occasion, Step};
-use crate::model::ids::{QueueName, Tenant};
+use crate::model::ids::{EntryId, QueueName, Tenant};
 use crate::model::severity::{Category, Lane, Level};
 use crate::policy::{Policy, Track};
 use jiff::Timestamp;
@@ -40,9 +40,32 @@ pub struct Joining {
     pub asked: Option<(String, String)>,
     /// Alerts that are not urgent wait until then: why, for people.
     pub quiet: Option<(Timestamp, String)>,
+    /// It is only listed unless it is urgent: why, for people.
+    pub muted: Option<String>,
+    /// The lexicon entries on whose word alone it joins; none where anything else spoke, too.
+    pub entries: BTreeSet<EntryId>,
+    /// Keys of the ledgers in which it leaves something.
+    pub ledgers: Vec<String>,
 }
 
 impl Joining {
+    /// A message of which no more is known.
+    pub fn new(message: CaseMessage, summaries: BTreeMap<Track, Summary>) -> Self {
+        Self {
+            message,
+            summaries,
+            categories: vec![],
+            lanes: vec![],
+            reason: None,
+            customer: None,
+            asked: None,
+            quiet: None,
+            muted: None,
+            entries: BTreeSet::new(),
+            ledgers: vec![],
+        }
+    }
+
     /// Until when this track is silenced: nothing urgent is, and nothing that a person asks for.
     fn quiet_for(&self, case: &CaseRecord, track: Track) -> Option<&(Timestamp, String)> {
         let may_wait = self.asked.is_none() && track == Track::Harassment && !case.facts(track).is_urgent();
@@ -87,6 +110,7 @@ impl CaseRecord {
             spared: BTreeSet::new(),
             return_at: None,
             judgement: None,
+            excused: None,
             hold: None,
             sheet: Sheet::default(),
             occasion: Occasion::Real,
@@ -208,7 +232,7 @@ impl CaseRecord {
         true
     }
 
-    /// Why this track only goes on a list: its queue is observed, or the message is old. Never what is urgent or asked for.
+    /// Why this track only goes on a list: its queue is observed, its entry is quieted, or the message is old. Never what is urgent or asked for.
     fn listed_only(&self, joining: &Joining, track: Track, policy: &Policy, now: Timestamp) -> Option<String> {
         let facts = self.facts(track);
         if joining.asked.is_some() || !self.occasion.is_real() || facts.is_urgent() || track != Track::Harassment {
@@ -216,6 +240,9 @@ impl CaseRecord {
         }
         if policy.is_observed(&facts) {
             return Some(format!("観察中の窓口 レベル{}", self.level));
+        }
+        if let Some(why) = &joining.muted {
+            return Some(format!("{why} レベル{}", self.level));
         }
         let age = Duration::try_from(now.duration_since(joining.message.received_at)).unwrap_or_default();
         (age > policy.max_alert_age).then(|| format!("受信から{}時間 レベル{}", age.as_secs() / 3600, self.level))

@@ -3,7 +3,7 @@
 use crate::app::{self, Faults, Loaded, Prepared};
 use crate::cli::{BackendArgument, Common, Failure};
 use crate::config::settings::Backend;
-use crate::conversation::{Assessment, Contribution, Conversation, LedgerLimits};
+use crate::conversation::{self, Assessment, Contribution, Conversation, LedgerLimits};
 use crate::decode::line::{self, Line};
 use crate::decode::settings::DecodeSettings;
 use crate::decode::{DecodeError, decode, parts};
@@ -19,6 +19,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
@@ -115,20 +116,14 @@ impl Judge {
     }
 
     fn conversation(&mut self, outer_id: &str, messages: Vec<Message>, show_fields: bool) -> Value {
-        let mut memory = Conversation::default();
+        let mut memory = Memory::of_one_conversation(self.ledger);
         let (mut level, mut categories, mut evidence, mut rows) = (Level::Ordinary, vec![], vec![], vec![]);
         let mut ledger = Assessment::default();
         for (index, mut message) in messages.into_iter().enumerate() {
             let at = message.at.unwrap_or(Timestamp::UNIX_EPOCH);
-            let identity = format!("{index:06}");
-            parts::resplit(&mut message, &memory.known_to(at, &identity));
-            if message.direction != Direction::Inbound {
-                self.remember(&mut memory, &message, Contribution::of(&message, &identity, at));
-                continue;
-            }
-            let (verdict, cues) = self.engine.judge_with_cues(&message, &mut self.scratch);
-            self.remember(&mut memory, &message, Contribution::judged(&message, &identity, at, &verdict, &cues));
-            ledger.absorb(memory.assess(at, &identity, &self.ledger));
+            let judged = memory.judge(&self.engine, &mut message, &format!("{index:06}"), at);
+            let Some((verdict, assessment)) = judged else { continue };
+            ledger.absorb(assessment);
             level = level.max(verdict.level);
             categories.extend(verdict.categories.iter().copied());
             evidence.extend(verdict.evidence.iter().filter(|one| one.level >= level.min(Level::Watch)).map(json_of));
@@ -142,10 +137,57 @@ impl Judge {
         let level = level.max(ledger.level);
         json!({"id": outer_id, "conversation_level": level, "categories": ids, "evidence": evidence, "reply_seen": ledger.reply_seen, "messages": rows})
     }
+}
 
-    fn remember(&mut self, memory: &mut Conversation, message: &Message, contribution: Contribution) {
-        let Self { engine, scratch, ledger, .. } = self;
-        memory.add(contribution, ledger, &mut |text| engine.judge(&message.with_text(text), scratch));
+/// Ledgers in memory, kept as the worker keeps them in its store.
+pub(crate) struct Memory {
+    limits: LedgerLimits,
+    scratch: Scratch,
+    ledgers: BTreeMap<String, Conversation>,
+    is_one: bool,
+}
+
+impl Memory {
+    /// Nothing remembered yet; messages of many conversations and customers.
+    pub(crate) fn new(limits: LedgerLimits) -> Self {
+        Self { limits, scratch: Scratch::default(), ledgers: BTreeMap::new(), is_one: false }
+    }
+
+    /// Nothing remembered yet; whatever comes belongs to one conversation.
+    fn of_one_conversation(limits: LedgerLimits) -> Self {
+        Self { is_one: true, ..Self::new(limits) }
+    }
+
+    /// Judges and remembers a message that comes after all before it; a message of our own side is only remembered.
+    pub(crate) fn judge(&mut self, engine: &Engine, message: &mut Message, identity: &str, at: Timestamp) -> Option<(Verdict, Assessment)> {
+        if let Some(known) = self.ledgers.get(&self.key(message)) {
+            parts::resplit(message, &known.known_to(at, identity));
+        }
+        if message.direction != Direction::Inbound {
+            self.remember(engine, message, &Contribution::of(message, identity, at));
+            return None;
+        }
+        let (verdict, cues) = engine.judge_with_cues(message, &mut self.scratch);
+        let assessment = self.remember(engine, message, &Contribution::judged(message, identity, at, &verdict, &cues));
+        Some((verdict, assessment))
+    }
+
+    fn key(&self, message: &Message) -> String {
+        if self.is_one { String::new() } else { message.conversation_key() }
+    }
+
+    fn remember(&mut self, engine: &Engine, message: &Message, contribution: &Contribution) -> Assessment {
+        let (mut whole, own) = (Assessment::default(), self.key(message));
+        let keys = if self.is_one { vec![own.clone()] } else { conversation::keys(message) };
+        let Self { limits, scratch, ledgers, .. } = self;
+        for key in keys {
+            let is_own = key == own;
+            let memory = ledgers.entry(key).or_default();
+            let one = if is_own { contribution.clone() } else { contribution.clone().without_lines() };
+            memory.add(one, limits, &mut |text| engine.judge(&message.with_text(text), scratch));
+            whole.absorb(memory.assess(contribution.at, &contribution.identity, limits));
+        }
+        whole
     }
 }
 

@@ -19,6 +19,7 @@ pub mod events;
 pub mod explain;
 pub mod init;
 pub mod input;
+pub mod ledger;
 pub mod lexicon;
 pub mod load;
 pub mod person;
@@ -162,6 +163,9 @@ enum Verb {
     /// Cases: list, show, take, pass on, judge, note, close, flag, silence, export.
     #[command(subcommand)]
     Case(case::CaseVerb),
+    /// What earlier messages count for later ones: forget a customer's or a conversation's, list what was forgotten.
+    #[command(subcommand)]
+    Ledger(ledger::LedgerVerb),
     /// Messages that could not be judged: list, show, replay.
     #[command(subcommand)]
     Dead(dead::DeadVerb),
@@ -228,6 +232,7 @@ fn dispatch(verb: Verb, common: &Common, out: &mut impl Write) -> Outcome {
         Verb::Explain(arguments) => explain::run(&arguments, common, out),
         Verb::Eval(arguments) => eval::run(&arguments, common, out),
         Verb::Case(verb) => case::run(&verb, common, out),
+        Verb::Ledger(verb) => ledger::run(&verb, common, out),
         Verb::Dead(verb) => dead::run(&verb, common, out),
         Verb::Policy(verb) => policy::run(&verb, common, out),
         Verb::Person(verb) => person::run(&verb, common, out),

@@ -41,6 +41,9 @@ pub struct Contribution {
     /// What was read in it; only of inbound messages, and not in records of the first schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<Reading>,
+    /// A person found that it was no harassment at all (誤検知): what was read in it counts for nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub excused: bool,
 }
 
 /// What was read in an inbound message.
@@ -93,7 +96,7 @@ impl Contribution {
     pub fn of(message: &Message, identity: &str, at: Timestamp) -> Self {
         let text = message.field(FieldName::Text).map_or("", |field| field.text.as_str());
         let lines = fingerprints(text).into_iter().take(LINES_MAX).map(|line| BASE64URL_NOPAD.encode(&line.to_be_bytes())).collect();
-        Self { identity: identity.to_owned(), at, direction: message.direction, event: message.event, lines, reading: None }
+        Self { identity: identity.to_owned(), at, direction: message.direction, event: message.event, lines, reading: None, excused: false }
     }
 
     /// What a judged message leaves behind.

@@ -6,6 +6,8 @@
 use crate::engine::text::{Script, fold, script};
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::HashSet;
+use std::sync::LazyLock;
 
 /// Most subjects of one message: what a long mail is about is said in its first words.
 pub const SUBJECTS_MAX: usize = 24;
@@ -117,7 +119,8 @@ fn is_letter(c: char) -> bool {
 }
 
 fn is_common(pair: &[char]) -> bool {
-    COMMON.split_whitespace().any(|word| word.chars().eq(pair.iter().copied()))
+    static PAIRS: LazyLock<HashSet<Vec<char>>> = LazyLock::new(|| COMMON.split_whitespace().map(|word| word.chars().collect()).collect());
+    PAIRS.contains(pair)
 }
 
 /// Each bit is the majority of that bit over the hashes of all three-character stretches.

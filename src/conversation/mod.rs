@@ -22,10 +22,13 @@ pub use limits::LedgerLimits;
 
 use crate::decode::parts::KnownLines;
 use crate::model::digest::Digest;
+use crate::model::ids::{CustomerId, Tenant};
 use crate::model::message::Message;
 use crate::store::record::Versioned;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// Most contributions kept. With [`contribution::LINES_MAX`] a record of nothing but long letters stays below a quarter
 /// of the store's value limit; every rule is satisfied by far fewer.
@@ -79,15 +82,39 @@ impl Conversation {
         let Ok(index) = self.contributions.binary_search_by(|one| one.place().cmp(&(at, identity))) else {
             return Assessment::default();
         };
-        let mut whole = rules::assess(&self.contributions, index, limits);
-        if index + 1 < self.contributions.len() {
-            let mut without = self.contributions.clone();
+        let counted = self.counted();
+        let mut whole = rules::assess(&counted, index, limits);
+        if index + 1 < counted.len() {
+            let mut without = counted.clone().into_owned();
             without.remove(index);
-            let mut completed = reached(&self.contributions, index + 1, limits);
+            let mut completed = reached(&counted, index + 1, limits);
             completed.leave_out(&reached(&without, index, limits));
             whole.absorb(completed);
         }
         whole
+    }
+
+    /// Takes the weight of these messages out (a person found that they were mistaken for harassment), or puts it back. False if
+    /// nothing changes.
+    pub fn excuse(&mut self, identities: &BTreeSet<String>, is_excused: bool) -> bool {
+        let mut changed = false;
+        for one in self.contributions.iter_mut().filter(|one| identities.contains(&one.identity)) {
+            changed |= one.excused != is_excused;
+            one.excused = is_excused;
+        }
+        changed
+    }
+
+    /// The contributions as rules see them: of an excused message only that it came.
+    fn counted(&self) -> Cow<'_, [Contribution]> {
+        if !self.contributions.iter().any(|one| one.excused) {
+            return Cow::Borrowed(&self.contributions);
+        }
+        let mut counted = self.contributions.clone();
+        for one in counted.iter_mut().filter(|one| one.excused) {
+            one.reading = None;
+        }
+        Cow::Owned(counted)
     }
 
     /// Which contribution leaves: the oldest that is not one of the newest warnings.
@@ -111,5 +138,19 @@ fn reached(all: &[Contribution], first: usize, limits: &LedgerLimits) -> Assessm
 /// where the conversation is the customer's own anyway.
 pub fn customer_key(message: &Message) -> Option<String> {
     let customer = message.customer.as_ref().filter(|_| message.conversation.is_some())?;
-    Some(Digest::of_fields(&[message.tenant.as_str().as_bytes(), b"customer", customer.as_str().as_bytes()]).key())
+    Some(key_of_customer(&message.tenant, customer))
+}
+
+/// Key of the ledger of a customer.
+pub fn key_of_customer(tenant: &Tenant, customer: &CustomerId) -> String {
+    Digest::of_fields(&[tenant.as_str().as_bytes(), b"customer", customer.as_str().as_bytes()]).key()
+}
+
+/// Keys of the records in which this message leaves something: its customer's, where one is known, and its conversation's. None
+/// where nothing later can refer to it.
+pub fn keys(message: &Message) -> Vec<String> {
+    if message.conversation.is_none() && message.customer.is_none() {
+        return vec![];
+    }
+    customer_key(message).into_iter().chain([message.conversation_key()]).collect()
 }

@@ -6,13 +6,9 @@
 
 use crate::decode::mail::sender_of;
 use crate::model::digest::Digest;
-use crate::model::envelope::{ContentKind, Envelope};
+use crate::model::envelope::{ContentKind, Envelope, Share};
 use serde::Deserialize;
 use std::borrow::Cow;
-
-/// A sender, hashed: nobody is named in the queue. Two senders with the same hash take turns as one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Share(pub u64);
 
 #[derive(Deserialize)]
 struct Names<'a> {

@@ -7,20 +7,24 @@
 //! What it cannot see by itself: entries cut off at the end. Whoever needs that notes the head of a report elsewhere and
 //! compares later: the entry with that number must still have that chain value.
 //!
-//! It never changes or deletes an entry. Cost: two commits for each message kept; entries are appended one at a time.
+//! It never changes or deletes an entry. Cost: two commits for each message kept; whoever waits at the same time shares the second.
 
 use crate::model::digest::Digest;
 use crate::model::envelope::Identity;
 use crate::store::record::{Versioned, decode, encode};
-use crate::store::{Store, StoreError, Stream, StreamEntry};
+use crate::store::{Appended, Store, StoreError, Stream, StreamEntry};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-use tokio::sync::Mutex;
+use std::sync::{Arc, PoisonError};
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{Mutex, oneshot};
 
 /// Attempts to append when other processes append too, before the caller is told to come back later.
 const APPEND_ATTEMPTS_MAX: usize = 32;
+
+/// Entries appended together: whoever comes later must get a turn.
+const ROW_MAX: usize = 64;
 
 /// Entries read at a time by a verification: one page stays small whatever the chain's length.
 const ENTRIES_PER_PAGE: usize = 256;
@@ -140,14 +144,23 @@ pub struct EvidenceReport {
 /// Keeps originals and proves that they were not touched.
 pub struct EvidenceChain {
     store: Arc<dyn Store>,
-    /// Tasks of one process take turns instead of losing races against each other.
+    /// Entries that wait to be appended. Whoever gets the turn appends them all: each alone would wait for the commit of the one
+    /// before, and a flood would hold up everybody whose message must be kept.
+    waiting: std::sync::Mutex<Vec<Wish>>,
     turn: Mutex<()>,
+}
+
+/// An entry that waits; its place in the chain is not known yet.
+struct Wish {
+    dedupe: String,
+    entry: EvidenceEntry,
+    tell: oneshot::Sender<Result<EvidenceReceipt, StoreError>>,
 }
 
 impl EvidenceChain {
     /// The chain in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, turn: Mutex::new(()) }
+        Self { store, waiting: std::sync::Mutex::default(), turn: Mutex::new(()) }
     }
 
     /// Keeps the original bytes of a message. Keeping the same message again for the same reason answers the first receipt,
@@ -175,24 +188,76 @@ impl EvidenceChain {
             previous: origin,
             chain: origin,
         };
-        self.append(&dedupe, entry).await
+        self.append(dedupe, entry).await
     }
 
-    async fn append(&self, dedupe: &str, mut entry: EvidenceEntry) -> Result<EvidenceReceipt, StoreError> {
-        let _turn = self.turn.lock().await;
-        for _ in 0..APPEND_ATTEMPTS_MAX {
-            let last = self.store.last(Stream::Evidence).await?;
-            let seq = last.as_ref().map_or(0, |last| last.seq) + 1;
-            entry.previous = last.map_or(Digest::of(ORIGIN), |last| chain_of(&last));
-            entry.chain = entry.link(seq);
-            match self.store.append(Stream::Evidence, dedupe, Some(seq - 1), encode(&entry)?).await {
-                Ok(appended) if appended.duplicate => return self.first_receipt(dedupe).await,
-                Ok(appended) => return Ok(EvidenceReceipt { seq: appended.seq, digest: entry.sha256, chain: entry.chain }),
-                Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error),
+    async fn append(&self, dedupe: String, entry: EvidenceEntry) -> Result<EvidenceReceipt, StoreError> {
+        let (tell, mut told) = oneshot::channel();
+        self.waiting().push(Wish { dedupe, entry, tell });
+        loop {
+            let _turn = self.turn.lock().await;
+            match told.try_recv() {
+                Ok(answer) => return answer,
+                // Whoever wrote for us went away in the middle; a repetition finds what was written.
+                Err(TryRecvError::Closed) => return Err(StoreError::Unavailable("the entry was given up".into())),
+                Err(TryRecvError::Empty) => {}
             }
+            let row = {
+                let mut waiting = self.waiting();
+                let count = waiting.len().min(ROW_MAX);
+                waiting.drain(..count).collect()
+            };
+            self.append_row(row).await;
         }
-        Err(StoreError::Conflict)
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Wish>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends these, one right behind the other, and tells each. Other processes may come between; then what is left is linked anew.
+    async fn append_row(&self, mut row: Vec<Wish>) {
+        for _ in 0..APPEND_ATTEMPTS_MAX {
+            let (after, entries) = match self.link(&mut row).await {
+                Ok(linked) => linked,
+                Err(error) => return give_up(row, &error),
+            };
+            let answers = self.store.append_row(Stream::Evidence, after, entries).await;
+            let mut left = vec![];
+            for (wish, answer) in row.into_iter().zip(answers) {
+                let receipt = match answer {
+                    Ok(appended) if appended.duplicate => self.first_receipt(&wish.dedupe).await,
+                    Ok(Appended { seq, .. }) => Ok(EvidenceReceipt { seq, digest: wish.entry.sha256, chain: wish.entry.chain }),
+                    Err(StoreError::Conflict) => {
+                        left.push(wish);
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                };
+                // Nobody listens any more: it is kept all the same.
+                _ = wish.tell.send(receipt);
+            }
+            if left.is_empty() {
+                return;
+            }
+            row = left;
+        }
+        give_up(row, &StoreError::Conflict);
+    }
+
+    /// Links the entries to the end of the chain; answers its number and what is to be appended.
+    async fn link(&self, row: &mut [Wish]) -> Result<(u64, Vec<(String, Bytes)>), StoreError> {
+        let last = self.store.last(Stream::Evidence).await?;
+        let after = last.as_ref().map_or(0, |last| last.seq);
+        let mut previous = last.map_or(Digest::of(ORIGIN), |last| chain_of(&last));
+        let mut entries = vec![];
+        for (seq, Wish { dedupe, entry, .. }) in (after + 1..).zip(row) {
+            entry.previous = previous;
+            entry.chain = entry.link(seq);
+            previous = entry.chain;
+            entries.push((dedupe.clone(), encode(entry)?));
+        }
+        Ok((after, entries))
     }
 
     async fn first_receipt(&self, dedupe: &str) -> Result<EvidenceReceipt, StoreError> {
@@ -241,6 +306,12 @@ impl EvidenceChain {
             Some(_) => {}
         }
         Ok(())
+    }
+}
+
+fn give_up(row: Vec<Wish>, error: &StoreError) {
+    for wish in row {
+        _ = wish.tell.send(Err(error.clone()));
     }
 }
 

@@ -71,6 +71,16 @@ impl Engine {
         &self.lexicon
     }
 
+    /// Ids of entries and combinations.
+    pub fn ids(&self) -> impl Iterator<Item = &EntryId> {
+        self.lexicon.entries.iter().map(|entry| &entry.id).chain(self.lexicon.combinations.iter().map(|combination| &combination.id))
+    }
+
+    /// Whether this can stand as `entry` in evidence: an entry, a combination, a kind of finding of the second reader.
+    pub fn has_entry(&self, id: &EntryId) -> bool {
+        self.ids().any(|known| known == id) || self.reader.is_some() && reader::is_entry(id)
+    }
+
     /// Memory of the automaton, in bytes.
     pub fn automaton_bytes(&self) -> usize {
         self.scanner.memory()

@@ -110,3 +110,7 @@ impl Identity {
         Digest::of_fields(&[self.tenant.as_str().as_bytes(), self.id.as_str().as_bytes(), self.content.as_bytes()]).key()
     }
 }
+/// Whose turn a message takes: its sender, hashed, because nobody is named in the queue. Two senders with the same hash take turns
+/// as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share(pub u64);

@@ -22,7 +22,8 @@ pub struct Shift {
 }
 
 impl Shift {
-    fn covers(&self, at: Timestamp) -> bool {
+    /// Whether that moment is in it.
+    pub fn covers(&self, at: Timestamp) -> bool {
         self.from <= at && at < self.to
     }
 }
@@ -69,6 +70,11 @@ impl Rota {
         let first = shifts.partition_point(|shift| shift.from < oldest);
         let last = shifts.partition_point(|shift| shift.from <= at);
         shifts[first..last.max(first)].iter().filter(move |shift| shift.covers(at))
+    }
+
+    /// Every shift of a person, team by team.
+    pub fn shifts_of<'r>(&'r self, person: &'r str) -> impl Iterator<Item = &'r Shift> {
+        self.teams.values().flatten().filter(move |shift| shift.people.iter().any(|id| id == person))
     }
 
     /// When this person goes off duty, if they are on it now: the latest end of theirs, those that follow without a gap included.

@@ -24,6 +24,8 @@ pub struct Row {
     pub is_repeat: bool,
     /// The rungs are over; this repeats until somebody takes the case.
     pub is_final: bool,
+    /// A digest tells them at its next time; nothing is sent now.
+    pub is_listed: bool,
     /// Who was passed over on the way, and why.
     pub skipped: Vec<String>,
 }
@@ -37,7 +39,7 @@ pub struct Acknowledging {
     pub by: Option<String>,
 }
 
-/// Everybody who would be told of such a case opened at `at`, until `until` or until it is wholly acknowledged.
+/// Everybody who would be told of such a case opened at `at`, by an alert or in a list, until `until` or until it is wholly acknowledged.
 pub fn timeline(policy: &Policy, facts: &Facts, at: Timestamp, acknowledged: &[Acknowledging], until: Timestamp) -> Vec<Row> {
     let mut climb = Climb::start(policy, facts, at);
     let slots = policy.ladder_for(facts).acknowledge_by.clone();
@@ -52,10 +54,9 @@ pub fn timeline(policy: &Policy, facts: &Facts, at: Timestamp, acknowledged: &[A
         let done = |person: &str| policy.is_done(person, &slots, &|slot| filled.contains(slot));
         let Some(fired) = climb.fire(policy, facts, &done, now) else { break };
         let skipped: Vec<String> = fired.skipped.iter().map(|skip| shown(&skip.name, skip.why)).collect();
-        // A list comes at its own times, not at this one.
-        for to in fired.calls.into_iter().filter(|_| !fired.is_listed) {
-            let (rung, is_repeat, is_final) = (fired.rung + 1, fired.is_repeat, fired.is_final);
-            rows.push(Row { at: now, to, rung, is_repeat, is_final, skipped: skipped.clone() });
+        for to in fired.calls {
+            let (rung, is_repeat, is_final, is_listed) = (fired.rung + 1, fired.is_repeat, fired.is_final, fired.is_listed);
+            rows.push(Row { at: now, to, rung, is_repeat, is_final, is_listed, skipped: skipped.clone() });
         }
     }
     rows

@@ -7,7 +7,7 @@
 //! Every write returns only after it is durable. Every read sees at least the caller's own finished writes; a scan may be stale.
 
 use crate::model::digest::Digest;
-use crate::model::envelope::{Envelope, Identity};
+use crate::model::envelope::{Envelope, Identity, Share};
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -221,6 +221,21 @@ pub trait Store: Send + Sync {
     /// Appends. The same `dedupe` id is stored once, for the life of the stream. With `expect_last`, fails with
     /// [`StoreError::Conflict`] unless the stream's last number is that one (0 for empty); a duplicate id wins over that check.
     async fn append(&self, stream: Stream, dedupe: &str, expect_last: Option<u64>, body: Bytes) -> Result<Appended, StoreError>;
+    /// Appends entries (dedupe id, body) one right behind the other, the first behind number `after`; one answer for each. Nothing is
+    /// appended behind one that was not: the rest is refused with [`StoreError::Conflict`], because each may speak of the one
+    /// before it. Costs little more than one entry where the backend can write them together.
+    async fn append_row(&self, stream: Stream, after: u64, entries: Vec<(String, Bytes)>) -> Vec<Result<Appended, StoreError>> {
+        let mut answers: Vec<Result<Appended, StoreError>> = vec![];
+        for (expected, (dedupe, body)) in (after..).zip(entries) {
+            let answer = if answers.last().is_none_or(is_appended) {
+                self.append(stream, &dedupe, Some(expected), body).await
+            } else {
+                Err(StoreError::Conflict)
+            };
+            answers.push(answer);
+        }
+        answers
+    }
     /// Up to `limit` entries after number `after`, in order.
     async fn read(&self, stream: Stream, after: u64, limit: usize) -> Result<Vec<StreamEntry>, StoreError>;
     /// The entry with that dedupe id.
@@ -274,6 +289,8 @@ pub struct Leased {
     /// How often it was handed out alone, this time included, without those given back by [`Settlement::Retry`]:
     /// above 1, a worker died with nothing else in its hands, so this message is the likely cause.
     pub solo_deliveries: u32,
+    /// Whose turn it takes.
+    pub share: Option<Share>,
     /// Who it is.
     pub identity: Identity,
     /// The message.
@@ -318,6 +335,11 @@ pub struct QueueState {
     pub leased: u64,
     /// Acceptance time of the oldest pending one.
     pub oldest: Option<Timestamp>,
+}
+
+/// Whether an entry is there now that was not before.
+pub(crate) fn is_appended(answer: &Result<Appended, StoreError>) -> bool {
+    answer.as_ref().is_ok_and(|appended| !appended.duplicate)
 }
 
 /// A durable work queue, at least once.

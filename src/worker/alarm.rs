@@ -226,7 +226,7 @@ impl Worker {
         let is_end = told.alarm.over_at.is_some();
         let (alarm, policy) = (&told.alarm, &*policy);
         join_all(recipients.iter().map(|to| async move {
-            let outcome = self.notifier.send(&render(alarm, to, policy, &self.texts)).await;
+            let outcome = self.notifier.send(&render(alarm, to, policy, &self.texts())).await;
             self.channels.note(&to.channel, outcome, Timestamp::now());
             if outcome != Outcome::Sent {
                 tracing::warn!(to = %to.person, channel = %to.channel, ?outcome, "an alarm has not left; it is tried again");

@@ -154,6 +154,10 @@ impl Worker {
             overdue += u64::from(late > OVERDUE_AFTER);
             longest = longest.max(late);
             let next = if recover && is_sending { self.recover(&key).await? } else { case.next_due };
+            // What a person who judged could not finish; almost always there is nothing to do.
+            if let Err(error) = self.desk.settle_weight(&case).await {
+                tracing::warn!(case = %case.id, %error, "the memory does not follow the finding yet; the next scan tries again");
+            }
             if due.logged.get(&key) != Some(&case.event_count) {
                 let newest = self.desk.repair_history(&case).await?;
                 due.logged.insert(key.clone(), newest);
@@ -255,7 +259,7 @@ impl Worker {
         let Some((case, intent)) = begun else { return Ok(()) };
         let token = self.token(&case, &intent).await;
         let answers = self.ways.answers(token.as_deref());
-        let outgoing = render(&case, &intent, &self.policy(), &self.texts, &answers, Timestamp::now());
+        let outgoing = render(&case, &intent, &self.policy(), &self.texts(), &answers, Timestamp::now());
         let outcome = self.notifier.send(&outgoing).await;
         self.channels.note(&intent.to.channel, outcome, Timestamp::now());
         self.metrics.alert(self.label(&intent.to.channel), label_of(outcome));

@@ -243,7 +243,7 @@ impl Worker {
     /// Does a message again from its original.
     async fn repair(self: &Arc<Self>, identity: Identity, envelope: Envelope, finding: Finding) -> Result<Repair, StoreError> {
         let id = identity.id.to_string();
-        let leased = Leased { ticket: 0, deliveries: 1, suspect: false, solo_deliveries: 0, identity, envelope };
+        let leased = Leased { ticket: 0, deliveries: 1, suspect: false, solo_deliveries: 0, share: None, identity, envelope };
         match self.finish(&leased).await {
             Ok(()) => Ok(Repair::Done(finding)),
             Err(Problem::Undecodable { kind, code, reason }) => {

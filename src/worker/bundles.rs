@@ -194,7 +194,7 @@ impl Worker {
             lines.push(Line { case, intent, link: self.ways.answers(token.as_deref()).link });
         }
         lines.sort_by_key(|line| (std::cmp::Reverse(line.case.level), line.intent.deadline, line.case.id.to_string()));
-        render(&leader.bundle, &leader.intent.to, &lines, &self.policy(), &self.texts)
+        render(&leader.bundle, &leader.intent.to, &lines, &self.policy(), &self.texts())
     }
 
     async fn begin_bundled(&self, key: &Key, number: u32, bundle: &str) -> Result<Option<(CaseRecord, Intent)>, StoreError> {

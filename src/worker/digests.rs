@@ -95,7 +95,7 @@ impl Worker {
             if state.reached.contains(&(to.person.clone(), to.channel.clone())) {
                 continue;
             }
-            match self.notifier.send(&render(digest, &to, &lists, slot, policy, &self.texts)).await {
+            match self.notifier.send(&render(digest, &to, &lists, slot, policy, &self.texts())).await {
                 Outcome::Sent => self.note_digest(digest, slot, Some(&to), false).await?,
                 outcome => missing.push((to, outcome)),
             }
@@ -147,7 +147,7 @@ impl Worker {
     }
 
     async fn lists(&self, digest: &Digest, policy: &Policy, state: &State) -> Result<Vec<List>, StoreError> {
-        let texts = &*self.texts;
+        let texts = &*self.texts();
         let shown = |at: Timestamp| moment(texts, Text::FormatShort, at, &policy.time_zone);
         let line = |case: &CaseRecord| line(case, texts, &shown);
         let mut cases = read_cases(&*self.store).await?;

@@ -77,21 +77,14 @@ fn joining(track: Track, level: Level, now: Timestamp) -> Joining {
         excerpt: words.to_owned(),
     };
     let summary = Summary { message_id: "drill".to_owned(), level, reasons: vec![reason], ..Summary::default() };
-    Joining {
-        message: CaseMessage {
-            identity: Digest::of(b"drill").key(),
-            id: MessageId("drill".to_owned()),
-            level,
-            channel: Channel::Chat,
-            received_at: now,
-            evidence: Digest::of(words.as_bytes()),
-        },
-        categories: if track == Track::Harassment { vec![Category::Threat] } else { vec![] },
-        lanes: vec![],
-        summaries: [(track, summary)].into(),
-        reason: None,
-        asked: None,
-        customer: None,
-        quiet: None,
-    }
+    let message = CaseMessage {
+        identity: Digest::of(b"drill").key(),
+        id: MessageId("drill".to_owned()),
+        level,
+        channel: Channel::Chat,
+        received_at: now,
+        evidence: Digest::of(words.as_bytes()),
+    };
+    let categories = if track == Track::Harassment { vec![Category::Threat] } else { vec![] };
+    Joining { categories, ..Joining::new(message, [(track, summary)].into()) }
 }

@@ -6,8 +6,8 @@
 
 use crate::case::summary::{Origin, Reason, summarise};
 use crate::case::transitions::{Joined, Joining};
-use crate::case::{CaseMessage, CaseRecord};
-use crate::conversation::{Assessment, LedgerEvidence};
+use crate::case::{CaseMessage, CaseRecord, CaseState};
+use crate::conversation::{self, Assessment, LedgerEvidence};
 use crate::edge::evidence::EvidenceReceipt;
 use crate::model::digest::Digest;
 use crate::model::guidance::Hints;
@@ -33,10 +33,24 @@ pub struct Membership {
     pub generation: u32,
     /// The case record counts it.
     pub joined: bool,
+    /// Keys of the ledgers in which it left something.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ledgers: Vec<String>,
 }
 
 impl Versioned for Membership {
     const VERSION: u32 = 1;
+}
+
+/// As much of a case record as is needed to find the newest: a large one is not taken apart for it.
+#[derive(Serialize, Deserialize)]
+struct Standing {
+    generation: u32,
+    state: CaseState,
+}
+
+impl Versioned for Standing {
+    const VERSION: u32 = CaseRecord::VERSION;
 }
 
 /// Key of a case record.
@@ -84,15 +98,17 @@ impl Worker {
         };
         let mut categories = verdict.categories.clone();
         categories.extend(assessment.categories.iter().filter(|category| !verdict.categories.contains(category)));
+        // Only where nothing but entries spoke can an entry be quieted.
+        let by_history = assessment.level.is_flagged() || campaign.is_some();
+        let spoken = verdict.evidence.iter().filter(|row| row.level > Level::Ordinary && !by_history);
+        let member = member(leased, level, judged.message.channel, receipt);
         let joining = Joining {
-            message: member(leased, level, judged.message.channel, receipt),
             categories,
             lanes: verdict.lanes.clone(),
-            summaries: decision.tracks.iter().map(|track| (*track, summary(*track))).collect(),
-            reason: None,
-            asked: None,
             customer: message.customer.as_ref().map(|customer| customer_key(customer.as_str())),
-            quiet: None,
+            entries: spoken.map(|row| row.entry.clone()).collect(),
+            ledgers: conversation::keys(message),
+            ..Joining::new(member, decision.tracks.iter().map(|track| (*track, summary(*track))).collect())
         };
         let scope = campaign.map_or_else(|| judged.message.conversation_key(), |campaign| campaign.scope);
         let place = Place { tenant: &judged.message.tenant, queue: &judged.message.queue, scope };
@@ -103,16 +119,8 @@ impl Worker {
     pub(crate) async fn enroll_unchecked(&self, leased: &Leased, code: &str, receipt: &EvidenceReceipt) -> Result<CaseRecord, StoreError> {
         let tenant = &leased.identity.tenant;
         let summary = crate::case::summary::Summary { message_id: leased.identity.id.to_string(), ..Default::default() };
-        let joining = Joining {
-            message: member(leased, Level::Ordinary, Channel::Email, receipt),
-            categories: vec![],
-            lanes: vec![],
-            summaries: [(Track::Unchecked, summary)].into(),
-            reason: Some(code.to_owned()),
-            asked: None,
-            customer: None,
-            quiet: None,
-        };
+        let member = member(leased, Level::Ordinary, Channel::Email, receipt);
+        let joining = Joining { reason: Some(code.to_owned()), ..Joining::new(member, [(Track::Unchecked, summary)].into()) };
         let scope = Digest::of_fields(&[tenant.as_str().as_bytes(), Track::Unchecked.id().as_bytes()]).key();
         self.desk.join(&Place { tenant, queue: &leased.envelope.queue, scope }, joining).await
     }
@@ -122,7 +130,7 @@ impl Desk {
     /// Brings one message into the newest case of its place, or opens one; answers the case. Repeating is harmless.
     pub(crate) async fn join(&self, place: &Place<'_>, mut joining: Joining) -> Result<CaseRecord, StoreError> {
         let member_key = Key::new(Bucket::Membership, &[&joining.message.identity]);
-        let claimed = self.claim(&member_key, place).await?;
+        let claimed = self.claim(&member_key, place, &joining.ledgers).await?;
         // What was claimed before a crash holds, wherever the message would go now.
         let place = &Place { tenant: place.tenant, queue: place.queue, scope: claimed.scope.clone() };
         let mut generation = claimed.generation;
@@ -131,15 +139,14 @@ impl Desk {
         {
             return Ok(case);
         }
-        let silence = self.quiet(place.tenant.as_str(), place.queue.as_str(), &joining.categories).await?;
-        joining.quiet = silence.map(|one| (one.until, format!("{}({}): {}", one.by, one.id, one.reason)));
+        self.hush(place, &mut joining).await?;
         loop {
             let (outcome, case) = self.join_generation(place, generation, &joining).await?;
             if outcome != Joined::Refused {
                 if case.message_count() == 1 {
                     self.index(&case).await?;
                 }
-                self.confirm(&member_key, place, generation).await?;
+                self.confirm(&member_key, Membership { generation, joined: true, ..claimed }).await?;
                 return Ok(case);
             }
             generation += 1;
@@ -147,7 +154,7 @@ impl Desk {
     }
 
     /// The case this message belongs to: the claimed one, else the newest that is not closed, else the next generation.
-    async fn claim(&self, member_key: &Key, place: &Place<'_>) -> Result<Membership, StoreError> {
+    async fn claim(&self, member_key: &Key, place: &Place<'_>, ledgers: &[String]) -> Result<Membership, StoreError> {
         if let Some((claimed, _)) = record::load::<Membership>(&*self.store, member_key).await? {
             return Ok(claimed);
         }
@@ -155,11 +162,11 @@ impl Desk {
         let generation = match newest.last() {
             None => 1,
             Some(row) => {
-                let case: CaseRecord = record::decode(&row.value)?;
+                let case: Standing = record::decode(&row.value)?;
                 if case.state.is_closed() { case.generation + 1 } else { case.generation }
             }
         };
-        let claim = Membership { scope: place.scope.clone(), generation, joined: false };
+        let claim = Membership { scope: place.scope.clone(), generation, joined: false, ledgers: ledgers.to_vec() };
         self.change::<Membership, Membership>(member_key, |known| match known {
             Some(known) => Change::Keep(known),
             None => Change::Write(claim.clone(), claim.clone()),
@@ -188,8 +195,7 @@ impl Desk {
         Ok((outcome, case))
     }
 
-    async fn confirm(&self, member_key: &Key, place: &Place<'_>, generation: u32) -> Result<(), StoreError> {
-        let confirmed = Membership { scope: place.scope.clone(), generation, joined: true };
+    async fn confirm(&self, member_key: &Key, confirmed: Membership) -> Result<(), StoreError> {
         self.change::<Membership, ()>(member_key, |known| {
             if known.as_ref() == Some(&confirmed) { Change::Keep(()) } else { Change::Write(confirmed.clone(), ()) }
         })

@@ -49,16 +49,8 @@ impl Desk {
             received_at: now,
             evidence: receipt.digest,
         };
-        let joining = Joining {
-            message,
-            categories: vec![],
-            lanes: vec![],
-            summaries: [(flag.track(), flag.summary())].into(),
-            reason: None,
-            customer: None,
-            quiet: None,
-            asked: Some((flag.request.operator.clone(), format!("{} {}", flag.kind_name(), flag.request.note))),
-        };
+        let asked = Some((flag.request.operator.clone(), format!("{} {}", flag.kind_name(), flag.request.note)));
+        let joining = Joining { asked, ..Joining::new(message, [(flag.track(), flag.summary())].into()) };
         let place = Place { tenant: &flag.tenant, queue: &flag.queue, scope: flag.scope() };
         let case = self.join(&place, joining).await?;
         tracing::info!(case = %case.id, kind = ?flag.request.kind, "flagged by an operator");

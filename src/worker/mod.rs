@@ -18,7 +18,7 @@ use crate::policy::Policy;
 use crate::store::{Leased, Queue, Store};
 use crate::wording::Texts;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,7 @@ pub mod audit;
 pub mod bundles;
 pub mod bury;
 pub mod canary;
+mod courtesy;
 pub mod crowd;
 pub mod desk;
 pub mod digests;
@@ -47,7 +48,9 @@ pub mod quiet;
 mod reply;
 pub mod staff;
 mod together;
+pub mod weight;
 
+use crate::worker::courtesy::Courtesy;
 use crate::worker::desk::Desk;
 use crate::worker::together::Together;
 
@@ -98,7 +101,7 @@ pub struct Worker {
     /// How people answer alerts.
     pub ways: Ways,
     /// The words of alerts.
-    pub texts: Arc<Texts>,
+    texts: RwLock<Arc<Texts>>,
     /// Forms, shared senders, own addresses.
     pub decode: DecodeSettings,
     /// What counts over time.
@@ -128,6 +131,8 @@ pub struct Worker {
     memories: Arc<Together<Conversation, Assessment>>,
     /// Messages decoded or judged at the same time: more than processors only wait for each other.
     judging: Semaphore,
+    /// Who is in work, so that a flood lets the others go first.
+    courtesy: Courtesy,
     scratches: Mutex<Vec<Scratch>>,
 }
 
@@ -207,7 +212,7 @@ impl Worker {
             store: parts.store,
             desk: parts.desk,
             ways: parts.ways,
-            texts: parts.texts,
+            texts: RwLock::new(parts.texts),
             queue: parts.queue,
             engines: parts.engines,
             decode: parts.decode,
@@ -225,6 +230,7 @@ impl Worker {
             bytes: Arc::default(),
             memories: Arc::default(),
             judging: Semaphore::new(parts.concurrency),
+            courtesy: Courtesy::default(),
             scratches: Mutex::default(),
         }
     }
@@ -232,6 +238,16 @@ impl Worker {
     /// The policy in force.
     pub fn policy(&self) -> Arc<Policy> {
         self.desk.policy()
+    }
+
+    /// The words of alerts in force.
+    pub fn texts(&self) -> Arc<Texts> {
+        Arc::clone(&self.texts.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other words in force, for every alert that leaves from now on.
+    pub fn set_texts(&self, texts: Texts) {
+        *self.texts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(texts);
     }
 
     /// When the loops last turned.

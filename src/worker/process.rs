@@ -74,6 +74,7 @@ pub(crate) struct Judged {
 impl Worker {
     /// Does the whole message and settles it.
     pub(crate) async fn handle(self: &Arc<Self>, leased: Leased) {
+        let _in_work = self.courtesy.enter(leased.share);
         let settlement = match self.finish(&leased).await {
             Ok(()) => Settlement::Done,
             Err(problem) => self.give_up_or_retry(&leased, problem).await,
@@ -96,6 +97,7 @@ impl Worker {
                 reason: "the worker died each time this message ran alone".to_owned(),
             });
         }
+        self.courtesy.let_others_go_first(leased.share).await;
         if self.answered(leased).await? {
             return Ok(());
         }
@@ -120,20 +122,26 @@ impl Worker {
             return Ok(());
         }
         let judged = self.judge(message, &leased.identity, at).await?;
+        // Before each step that writes; what is urgent stops for nobody.
+        let share = leased.share.filter(|_| !judged.verdict.urgent);
         let mut receipt = None;
         if judged.verdict.is_alert_due() {
+            self.courtesy.let_others_go_first(share).await;
             receipt = Some(self.keep(leased).await?);
         }
+        self.courtesy.let_others_go_first(share).await;
         let contribution = || Contribution::judged(&judged.message, &identity, at, &judged.verdict, &judged.cues);
         let assessment = self.remember(&judged.message, contribution).await?;
         let decision = self.policy().decide(&judged.verdict, assessment.level);
         if receipt.is_none() && !decision.tracks.is_empty() {
             receipt = Some(self.keep(leased).await?);
         }
+        self.courtesy.let_others_go_first(share).await;
         let case = match receipt {
             Some(receipt) if !decision.tracks.is_empty() => Some(self.enroll(leased, &judged, &assessment, &decision, &receipt).await?),
             _ => None,
         };
+        self.courtesy.let_others_go_first(share).await;
         self.record(leased, &judged, &assessment, &decision, case.as_ref()).await?;
         self.count(leased, &judged, &decision);
         Ok(())

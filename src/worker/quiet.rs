@@ -1,13 +1,18 @@
 //! Silences: a named person puts alerts off for a while, with a reason and an end.
 //!
-//! A silenced case is opened, counted and listed as ever; its ladder begins when the silence ends, so nothing is lost. What
-//! is urgent (care, injury, level 4) and what an operator asks for is never silenced.
+//! A silenced case is opened, counted and listed as ever; its ladder begins when the silence ends, so nothing is lost. A silence
+//! of a lexicon entry on a queue is for an entry that misfires there until somebody has mended it: what only it speaks for is
+//! listed and starts no ladder, because two weeks of false alarms at once would be worse. What is urgent (care, injury, level 4)
+//! and what an operator asks for is never silenced.
 
+use crate::case::transitions::Joining;
 use crate::model::digest::Digest;
+use crate::model::ids::EntryId;
 use crate::model::severity::Category;
 use crate::store::record::{self, Versioned};
 use crate::store::{Bucket, Key, StoreError};
 use crate::worker::desk::Desk;
+use crate::worker::enroll::Place;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +32,9 @@ pub struct Silence {
     pub queue: Option<String>,
     /// Only cases that show no other category than this one.
     pub category: Option<Category>,
+    /// Only what this lexicon entry alone speaks for; such a message is listed and alerts nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<EntryId>,
     /// From when.
     pub from: Timestamp,
     /// Until when.
@@ -49,10 +57,14 @@ impl Silence {
         it
     }
 
-    fn covers(&self, tenant: &str, queue: &str, categories: &[Category], now: Timestamp) -> bool {
+    fn covers(&self, place: &Place<'_>, categories: &[Category]) -> bool {
         let fits = |wanted: &Option<String>, known: &str| wanted.as_deref().is_none_or(|wanted| wanted == known);
         let by_category = self.category.is_none_or(|only| categories.iter().all(|one| *one == only));
-        now < self.until && fits(&self.tenant, tenant) && fits(&self.queue, queue) && by_category
+        fits(&self.tenant, place.tenant.as_str()) && fits(&self.queue, place.queue.as_str()) && by_category
+    }
+
+    fn why(&self) -> String {
+        format!("{}({}): {}", self.by, self.id, self.reason)
     }
 }
 
@@ -85,10 +97,16 @@ impl Desk {
         Ok(true)
     }
 
-    /// The silence under which a message of this place falls: the one that lasts longest.
-    pub(crate) async fn quiet(&self, tenant: &str, queue: &str, categories: &[Category]) -> Result<Option<Silence>, StoreError> {
-        let now = Timestamp::now();
-        Ok(self.silences(now).await?.into_iter().rfind(|silence| silence.covers(tenant, queue, categories, now)))
+    /// Notes in a message of this place what is silenced of it.
+    pub(crate) async fn hush(&self, place: &Place<'_>, joining: &mut Joining) -> Result<(), StoreError> {
+        let silences = self.silences(Timestamp::now()).await?;
+        let here: Vec<&Silence> = silences.iter().filter(|silence| silence.covers(place, &joining.categories)).collect();
+        // The one that lasts longest.
+        joining.quiet = here.iter().rfind(|one| one.entry.is_none()).map(|one| (one.until, one.why()));
+        let of_entry = |entry: &EntryId| here.iter().find(|one| one.entry.as_ref() == Some(entry));
+        let by_entry: Option<Vec<&&Silence>> = joining.entries.iter().map(of_entry).collect();
+        joining.muted = by_entry.and_then(|all| all.first().map(|one| format!("語句の通知停止 {}", one.why())));
+        Ok(())
     }
 }
 

@@ -67,21 +67,18 @@ fn case(n: usize, due: Timestamp, policy: &Policy) -> CaseRecord {
     let scope = Digest::of(&n.to_be_bytes()).key();
     let mut case = CaseRecord::open(&Tenant::default(), &QueueName::default(), &scope, 1, policy, opened);
     let joining = Joining {
-        message: CaseMessage {
-            identity: format!("i{n}"),
-            id: MessageId(format!("m{n}")),
-            level,
-            channel: Channel::Chat,
-            received_at: opened,
-            evidence: Digest::of(b"raw"),
-        },
         categories: vec![Category::Insult],
-        lanes: vec![],
-        summaries: [(Track::Harassment, summary)].into(),
-        reason: None,
-        asked: None,
-        customer: None,
-        quiet: None,
+        ..Joining::new(
+            CaseMessage {
+                identity: format!("i{n}"),
+                id: MessageId(format!("m{n}")),
+                level,
+                channel: Channel::Chat,
+                received_at: opened,
+                evidence: Digest::of(b"raw"),
+            },
+            [(Track::Harassment, summary)].into(),
+        )
     };
     case.join(&joining, policy, opened);
     for number in case.due(opened) {

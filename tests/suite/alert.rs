@@ -58,21 +58,20 @@ fn joining(n: u32, level: u8, tracks: &[Track]) -> Joining {
     let level = Level::try_from(level).unwrap();
     let summary = Summary { message_id: n.to_string(), level, ..Summary::default() };
     Joining {
-        message: CaseMessage {
-            identity: format!("identity-{n:06}"),
-            id: MessageId(format!("A-{n}")),
-            level,
-            channel: Channel::Email,
-            received_at: at(i64::from(n % 7)),
-            evidence: Digest::of(b"raw"),
-        },
         categories: vec![Category::ALL[n as usize % Category::ALL.len()]],
         lanes: vec![Lane::ALL[n as usize % Lane::ALL.len()]],
-        summaries: tracks.iter().map(|track| (*track, summary.clone())).collect(),
         reason: tracks.contains(&Track::Unchecked).then(|| "no-text".to_owned()),
-        asked: None,
-        customer: None,
-        quiet: None,
+        ..Joining::new(
+            CaseMessage {
+                identity: format!("identity-{n:06}"),
+                id: MessageId(format!("A-{n}")),
+                level,
+                channel: Channel::Email,
+                received_at: at(i64::from(n % 7)),
+                evidence: Digest::of(b"raw"),
+            },
+            tracks.iter().map(|track| (*track, summary.clone())).collect(),
+        )
     }
 }
 

@@ -142,16 +142,10 @@ fn what_waited_for_days_pages_only_if_it_is_urgent() {
     ] {
         let received_at = now - SignedDuration::from_hours(hours);
         let (identity, id, evidence) = ("i".to_owned(), MessageId("m".to_owned()), Digest::of(b"raw"));
-        let joining = Joining {
-            message: CaseMessage { identity, id, level, channel: Channel::Email, received_at, evidence },
-            categories: vec![],
-            lanes: vec![],
-            summaries: [(track, Summary { level, ..Summary::default() })].into(),
-            reason: None,
-            asked: None,
-            customer: None,
-            quiet: None,
-        };
+        let joining = Joining::new(
+            CaseMessage { identity, id, level, channel: Channel::Email, received_at, evidence },
+            [(track, Summary { level, ..Summary::default() })].into(),
+        );
         let mut case = CaseRecord::open(&Tenant::default(), &QueueName::default(), "scope", 1, &policy, now);
         case.join(&joining, &policy, now);
         let is_listed = case.events.iter().any(|event| event.what == Happening::Observed);
@@ -169,14 +163,11 @@ fn suspected_mail(policy: &Policy, now: Timestamp, asked: bool) -> mimamori::cas
     use mimamori::model::message::Channel;
     let (identity, id, evidence, level) = ("i".to_owned(), MessageId("m".to_owned()), Digest::of(b"raw"), Level::Suspected);
     let joining = Joining {
-        message: CaseMessage { identity, id, level, channel: Channel::Email, received_at: now, evidence },
-        categories: vec![],
-        lanes: vec![],
-        summaries: [(Track::Harassment, Summary { level, ..Summary::default() })].into(),
-        reason: None,
         asked: asked.then(|| ("田中".to_owned(), "代わってほしい".to_owned())),
-        customer: None,
-        quiet: None,
+        ..Joining::new(
+            CaseMessage { identity, id, level, channel: Channel::Email, received_at: now, evidence },
+            [(Track::Harassment, Summary { level, ..Summary::default() })].into(),
+        )
     };
     let mut case = CaseRecord::open(&Tenant::default(), &QueueName::default(), "scope", 1, policy, now);
     case.join(&joining, policy, now);

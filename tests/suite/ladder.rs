@@ -168,21 +168,18 @@ fn joining(n: u64, dice: &mut Dice) -> Joining {
     let level = *dice.pick(&[Level::Suspected, Level::Severe, Level::Emergency]);
     let track = *dice.pick(&[Track::Harassment, Track::Harassment, Track::Care]);
     Joining {
-        message: CaseMessage {
-            identity: format!("i{n}"),
-            id: MessageId(format!("m{n}")),
-            level,
-            channel: Channel::Chat,
-            received_at: start(),
-            evidence: Digest::of(b"raw"),
-        },
         categories: vec![*dice.pick(&[Category::Insult, Category::Sexual])],
-        lanes: vec![],
-        summaries: [(track, Summary { level, ..Summary::default() })].into(),
-        reason: None,
-        asked: None,
-        customer: None,
-        quiet: None,
+        ..Joining::new(
+            CaseMessage {
+                identity: format!("i{n}"),
+                id: MessageId(format!("m{n}")),
+                level,
+                channel: Channel::Chat,
+                received_at: start(),
+                evidence: Digest::of(b"raw"),
+            },
+            [(track, Summary { level, ..Summary::default() })].into(),
+        )
     }
 }
 

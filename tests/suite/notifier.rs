@@ -192,7 +192,7 @@ fn a_channel_of_the_policy_leads_to_the_subject_and_keeps_the_words_inside() {
     let server = NatsServer::start(NEWEST);
     let screen = Screen::open(&server, Duration::ZERO);
     let text = format!(
-        "[nats]\nurl = \"{}\"\n[notify]\ntransport = \"smtp\"\n[notify.smtp]\nhost = \"127.0.0.1\"\nsecurity = \"none\"\n\
+        "[nats]\nurl = \"{}\"\n[notify]\ntransport = \"smtp\"\n[notify.smtp]\nhost = \"localhost\"\nsecurity = \"none\"\n\
          [[notify.channel]]\nid = \"pager\"\nsubject = \"{SUBJECT}\"\n",
         server.url()
     );
@@ -270,4 +270,64 @@ fn no_way_panics_or_waits_for_what_cannot_be_sent() {
         }
         assert!(began.elapsed() < Duration::from_secs(10), "{}", way.name);
     }
+}
+
+/// The whole program: a ladder whose second way is the desks' screen.
+#[test]
+fn a_ladder_calls_a_screen_until_somebody_takes_the_case_and_goes_on_where_nobody_listens() {
+    use crate::support::{MailServer, Site, wait_for};
+    use mimamori::policy::SHIPPED;
+    use serde_json::Value;
+    let (server, mail) = (NatsServer::start(NEWEST), MailServer::start(&[]));
+    let notify = format!(
+        "[notify]\ntransport = \"smtp\"\n[notify.smtp]\nhost = \"localhost\"\nport = {}\nsecurity = \"none\"\n\
+         [[notify.channel]]\nid = \"pager\"\nsubject = \"{SUBJECT}\"\nurl = \"{}\"\n",
+        mail.port,
+        server.url()
+    );
+    let site = Site::new(&notify).with_policy(&SHIPPED.replacen("kind = \"webhook\"", "kind = \"nats\"", 1));
+    let _worker = site.start_ready();
+    let submit = |id: &str| {
+        let line = format!(r#"{{"id":"{id}","channel":"chat","conversation":"{id}","text":"お前ら全員殺すぞ。夜道に気をつけろ"}}"#);
+        assert_eq!(site.run_with(&["submit"], line.as_bytes()).status.code(), Some(0));
+    };
+    let case = |id: &str| {
+        wait_for("the case", Duration::from_secs(20), || {
+            let listed = String::from_utf8(site.run(&["--format", "json", "case", "list"]).stdout).expect("text");
+            let mut cases = listed.lines().map(|line| serde_json::from_str::<Value>(line).expect("json"));
+            cases.find(|case| case["messages"][0]["id"] == id)
+        })
+    };
+    let events = |case: &Value| case["events"].as_array().expect("events").clone();
+
+    // Nobody listens: that way is tried again, the mails leave all the same, and the ladder stands at its next step.
+    submit("n-1");
+    let alone = wait_for("the case to say so", Duration::from_secs(20), || {
+        let case = case("n-1");
+        let retried = events(&case).iter().any(|event| event["what"] == "alert_retried" && event["detail"].to_string().contains("nobody"));
+        let mailed = events(&case).iter().any(|event| event["what"] == "alert_sent");
+        (retried && mailed).then_some(case)
+    });
+    assert!(alone["next_due"].is_string() && alone["state"]["state"] == "open", "{alone}");
+
+    let screen = Screen::open(&server, Duration::ZERO);
+    submit("n-2");
+    let id = case("n-2")["id"].as_str().expect("an id").to_owned();
+    let of_case = |id: &str| screen.seen().into_iter().filter(|seen| seen.contains(id)).collect::<Vec<_>>();
+    let seen = wait_for("the screens", Duration::from_secs(20), || Some(of_case(&id)).filter(|seen| seen.len() >= 2));
+    for one in &seen {
+        let (message_id, body) = one.split_once('\n').expect("two parts");
+        let facts: Value = serde_json::from_str(body).expect("json");
+        assert!(message_id.contains(&id) && !body.contains("殺す") && !body.contains("夜道"), "{one}");
+        assert!(facts.to_string().contains(&id), "{facts}");
+    }
+    assert_eq!(site.run(&["case", "ack", &id, "--by", "supervisor"]).status.code(), Some(0));
+    let count = of_case(&id).len();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(of_case(&id).len(), count, "somebody has it");
+    let taken = case("n-2");
+    assert!(
+        taken["intents"].as_array().expect("intents").iter().any(|one| one["to"]["channel"] == "pager" && one["state"]["is"] == "sent"),
+        "{taken}"
+    );
 }

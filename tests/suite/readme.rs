@@ -64,6 +64,11 @@ fn two_commands_stand_at_the_top() {
 /// Not executed here, with the reason.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("tests/run", "it is what runs this test"),
+    (
+        "mimamori case judge C-XXXXXXXX --by 佐藤 --finding 非該当 --mistake 引用 --reason 他店の張り紙の引用",
+        "`mistake` runs it on an open case; the one of this test is closed by then",
+    ),
+    ("mimamori ledger forget --customer k-1 --by 法務 --reason 利用停止の請求", "`mistake` runs it for a customer who is known"),
     ("mimamori events replay --to crm --from 2026-12-01T09:00:00+09:00", "`events` runs it against receivers of its own"),
     ("nats-server -js -sd var/nats", "`nats` starts real servers of several versions"),
     ("mimamori --backend nats init", "`nats` runs it against a server of its own"),

@@ -61,16 +61,10 @@ fn the_sixth_waits_and_the_first_after_the_window_leads_what_waited() {
 fn case(n: u64, level: Level, track: Track, policy: &Policy, now: Timestamp) -> CaseRecord {
     let mut case = CaseRecord::open(&Tenant::default(), &QueueName::default(), &format!("scope-{n}"), 1, policy, now);
     let (identity, id, evidence) = (format!("i{n}"), MessageId(format!("m{n}")), Digest::of(b"raw"));
-    let joining = Joining {
-        message: CaseMessage { identity, id, level, channel: Channel::Chat, received_at: now, evidence },
-        categories: vec![],
-        lanes: vec![],
-        summaries: [(track, Summary { level, ..Summary::default() })].into(),
-        reason: None,
-        asked: None,
-        customer: None,
-        quiet: None,
-    };
+    let joining = Joining::new(
+        CaseMessage { identity, id, level, channel: Channel::Chat, received_at: now, evidence },
+        [(track, Summary { level, ..Summary::default() })].into(),
+    );
     case.join(&joining, policy, now);
     case
 }

@@ -149,3 +149,35 @@ fn what_leaves_the_company_cannot_ask_for_customer_words() {
         }
     }
 }
+
+#[test]
+fn a_running_worker_takes_over_changed_words_and_refuses_faulty_ones() {
+    use crate::support::{Site, wait_for};
+    use std::time::Duration;
+    let site = Site::new("[notify]\ntexts = \"texts.toml\"\n[notify.outbox]\ndir = \"outbox\"\n");
+    let put = |text: &str| {
+        fs::write(site.path("texts.new"), text).expect("written");
+        fs::rename(site.path("texts.new"), site.path("texts.toml")).expect("renamed");
+    };
+    put("[heading]\npoint = \"はじめの言葉\"\n");
+    let _worker = site.start_ready();
+    let told = |id: &str, words: &str| {
+        let line = format!(r#"{{"id":"{id}","channel":"chat","conversation":"{id}","text":"お前みたいな無能は消えろ、このクズ"}}"#);
+        assert_eq!(site.run_with(&["submit"], line.as_bytes()).status.code(), Some(0));
+        wait_for(words, Duration::from_secs(20), || {
+            let rows = fs::read_dir(site.path("outbox")).ok()?.flatten();
+            let mails = rows.filter_map(|row| fs::read(row.path()).ok());
+            let mut texts = mails.filter_map(|raw| {
+                let mail = mail_parser::MessageParser::default().parse(&raw)?.into_owned();
+                Some(mail.body_text(0)?.into_owned())
+            });
+            texts.any(|text| text.contains(words)).then_some(())
+        });
+    };
+    told("w-1", "はじめの言葉");
+    put("[heading]\npoint = \"あとの言葉\"\n[heding]\n");
+    wait_for("the refusal", Duration::from_secs(20), || site.log().contains("did you mean `heading`?").then_some(()));
+    put("[heading]\npoint = \"つぎの言葉\"\n");
+    wait_for("other words", Duration::from_secs(20), || site.log().contains("other words of alerts are in force").then_some(()));
+    told("w-2", "つぎの言葉");
+}

@@ -1,6 +1,7 @@
 //! Arguments of `case`.
 
 use crate::case::Finding;
+use crate::case::mistake::Mistake;
 use crate::case::sheet::{SheetField, Tick};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -44,6 +45,9 @@ pub enum CaseVerb {
         /// The finding.
         #[arg(long, value_enum)]
         finding: FindingArgument,
+        /// What the machine took for harassment (誤検知; with 非該当): its weight leaves the memory of conversation and customer.
+        #[arg(long, value_enum)]
+        mistake: Option<MistakeArgument>,
         /// Why.
         #[arg(long)]
         reason: String,
@@ -98,7 +102,7 @@ pub enum CaseVerb {
     },
     /// An operator's own flag: opens or raises a case, whatever the machine thinks.
     Flag(FlagArguments),
-    /// Put off alerts that are not urgent, with an end; or list and lift such silences.
+    /// Put off alerts that are not urgent, with an end, or quiet an entry that misfires on a queue; list and lift such silences.
     Silence(SilenceArguments),
     /// Everything about a case with its originals: JSON, or the A4 report sheet for police (HTML to print).
     Export {
@@ -149,11 +153,14 @@ pub struct FlagArguments {
 #[derive(Debug, Args)]
 pub struct SilenceArguments {
     /// Lift this silence.
-    #[arg(long, value_name = "S-…", conflicts_with_all = ["minutes", "reason"])]
+    #[arg(long, value_name = "S-…", conflicts_with_all = ["minutes", "days", "reason"])]
     pub lift: Option<String>,
-    /// Minutes from now; absent: list the silences.
-    #[arg(long, requires_all = ["by", "reason"])]
+    /// Minutes from now; without minutes and days: list the silences.
+    #[arg(long, requires_all = ["by", "reason"], conflicts_with = "days")]
     pub minutes: Option<i64>,
+    /// Days from now.
+    #[arg(long, requires_all = ["by", "reason"])]
+    pub days: Option<i64>,
     /// Only this tenant.
     #[arg(long)]
     pub tenant: Option<String>,
@@ -163,6 +170,9 @@ pub struct SilenceArguments {
     /// Only cases of this category alone.
     #[arg(long)]
     pub category: Option<String>,
+    /// Only what this lexicon entry alone speaks for: such messages are listed and alert nobody. Needs the queue.
+    #[arg(long, value_name = "ENTRY", requires = "queue", conflicts_with = "category")]
+    pub entry: Option<String>,
     /// Your name.
     #[arg(long)]
     pub by: Option<String>,
@@ -191,6 +201,38 @@ impl From<FindingArgument> for Finding {
             FindingArgument::Applies => Self::Applies,
             FindingArgument::DoesNotApply => Self::DoesNotApply,
             FindingArgument::Undecided => Self::Undecided,
+        }
+    }
+}
+
+/// Kinds of mistakes as they are typed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum MistakeArgument {
+    /// 商品名
+    #[value(alias = "商品名")]
+    ProductName,
+    /// 引用
+    #[value(alias = "引用")]
+    Quotation,
+    /// 自虐
+    #[value(alias = "自虐")]
+    SelfDeprecation,
+    /// 冗談
+    #[value(alias = "冗談")]
+    Joke,
+    /// 方言
+    #[value(alias = "方言")]
+    Dialect,
+}
+
+impl From<MistakeArgument> for Mistake {
+    fn from(argument: MistakeArgument) -> Self {
+        match argument {
+            MistakeArgument::ProductName => Self::ProductName,
+            MistakeArgument::Quotation => Self::Quotation,
+            MistakeArgument::SelfDeprecation => Self::SelfDeprecation,
+            MistakeArgument::Joke => Self::Joke,
+            MistakeArgument::Dialect => Self::Dialect,
         }
     }
 }

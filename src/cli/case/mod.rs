@@ -1,6 +1,7 @@
 //! `case …`: what supervisors, operators and compliance do without the console.
 
 use crate::app;
+use crate::case::mistake::Mistake;
 use crate::case::people::{Closing, Judging, Taking};
 use crate::case::{CaseRecord, Finding};
 use crate::cli::{Common, Exit, Failure, Outcome, desk};
@@ -31,7 +32,7 @@ pub fn run(verb: &CaseVerb, common: &Common, out: &mut impl Write) -> Outcome {
             CaseVerb::Show { id, history: true } => show::history(desk, &find(desk, id).await?, common.format, &shown, out).await,
             CaseVerb::Show { id, history: false } => show::show(&find(desk, id).await?, common.format, &shown, out),
             CaseVerb::Flag(arguments) => flag(desk, arguments, out).await,
-            CaseVerb::Silence(arguments) => silence::run(desk, arguments, &shown, out).await,
+            CaseVerb::Silence(arguments) => silence::run(desk, arguments, common, &shown, out).await,
             CaseVerb::Export { id, sheet, out: file } => {
                 export::run(desk, &find(desk, id).await?, *sheet, file.as_deref(), &shown, out).await
             }
@@ -65,15 +66,8 @@ async fn act(desk: &Desk, verb: &CaseVerb, out: &mut impl Write) -> Outcome {
             let done = desk.act(&case, |case| case.hand_over(by, policy, now).then_some(())).await?;
             done.map(|()| "次の担当へ通知します".to_owned()).ok_or_else(closed)
         }
-        CaseVerb::Judge { finding, reason, .. } => {
-            let (reason, finding) = (filled(reason)?, Finding::from(*finding));
-            match desk.act(&case, |case| Some(case.judge(finding, by, reason, policy, now))).await? {
-                Some(Judging::Stands) => Ok(format!("判断: {}({by})", finding.name())),
-                Some(Judging::NeedsSecond) => {
-                    Ok(format!("判断: {}({by})。レベル4を下げるには、もう一人の同じ判断が必要です", finding.name()))
-                }
-                Some(Judging::Closed) | None => Err(closed()),
-            }
+        CaseVerb::Judge { finding, mistake, reason, .. } => {
+            judge(desk, &case, Finding::from(*finding), mistake.map(Mistake::from), by, filled(reason)?).await?
         }
         CaseVerb::Note { text, .. } => {
             let text = filled(text)?;
@@ -103,6 +97,34 @@ async fn act(desk: &Desk, verb: &CaseVerb, out: &mut impl Write) -> Outcome {
         _ => Err(closed()),
     };
     told(out, &case, &line)
+}
+
+async fn judge(
+    desk: &Desk,
+    case: &CaseRecord,
+    finding: Finding,
+    mistake: Option<Mistake>,
+    by: &str,
+    reason: &str,
+) -> Result<Result<String, String>, Failure> {
+    if mistake.is_some() && finding != Finding::DoesNotApply {
+        return Err(Failure::refused("--mistake says why it is none: it belongs to --finding 非該当"));
+    }
+    let (policy, now) = (desk.policy(), Timestamp::now());
+    let judged = desk
+        .act(case, |case| {
+            let judging = case.judge_as(finding, mistake, by, reason, &policy, now);
+            Some((judging, case.clone()))
+        })
+        .await?;
+    let Some((judging, case)) = judged else { return Ok(Err(closed())) };
+    desk.settle_weight(&case).await?;
+    let kind = mistake.map(|mistake| format!("・誤検知({})", mistake.name())).unwrap_or_default();
+    Ok(match judging {
+        Judging::Stands => Ok(format!("判断: {}{kind}({by})", finding.name())),
+        Judging::NeedsSecond => Ok(format!("判断: {}{kind}({by})。レベル4を下げるには、もう一人の同じ判断が必要です", finding.name())),
+        Judging::Closed => Err(closed()),
+    })
 }
 
 /// Fields and checklist of the emergency sheet.

@@ -59,7 +59,8 @@ pub(crate) fn show(case: &CaseRecord, format: Format, shown: &dyn Fn(Timestamp) 
     writeln!(out, "{}  レベル{} {}  {}{holder}", case.id, case.level, case.level.name(), case.state.name())?;
     writeln!(out, "受信  {}通 {} 〜 {}  方針 版{}", case.message_count(), shown(case.opened_at), shown(case.last_at), case.policy_version)?;
     if let Some(judgement) = &case.judgement {
-        writeln!(out, "判断  {}  {} {}  {}", judgement.finding.name(), judgement.by, shown(judgement.at), judgement.reason)?;
+        let kind = judgement.mistake.map(|mistake| format!("・誤検知({})", mistake.name())).unwrap_or_default();
+        writeln!(out, "判断  {}{kind}  {} {}  {}", judgement.finding.name(), judgement.by, shown(judgement.at), judgement.reason)?;
     }
     if let Some(second) = case.judgement.as_ref().and_then(|judgement| judgement.seconded.as_ref()) {
         writeln!(out, "      二人目  {second}")?;

@@ -3,9 +3,9 @@
 //! The memory of accepted ids is kept for the life of the store (64 bytes and an index entry each): a sender may repeat a
 //! message after days, and a second verdict on it would alert twice.
 
-use crate::decode::share::{Share, share_of};
+use crate::decode::share::share_of;
 use crate::model::digest::Digest;
-use crate::model::envelope::{ContentKind, Envelope, Identity, MESSAGE_BYTES_HARD, Purpose, Source};
+use crate::model::envelope::{ContentKind, Envelope, Identity, MESSAGE_BYTES_HARD, Purpose, Share, Source};
 use crate::model::ids::{ID_BYTES_MAX, MessageId, QueueName};
 use crate::store::{Accepted, StoreError};
 use jiff::Timestamp;
@@ -185,6 +185,11 @@ fn next_turn(db: &Connection, share: i64) -> rusqlite::Result<i64> {
 /// A sender as a column: 0 is nobody, all others are themselves.
 fn share_number(share: Option<Share>) -> i64 {
     share.map_or(0, |Share(number)| number.cast_signed())
+}
+
+/// And back.
+pub(crate) const fn share_of_number(number: i64) -> Option<Share> {
+    if number == 0 { None } else { Some(Share(number.cast_unsigned())) }
 }
 
 fn insert_message(db: &Connection, seq: u64, envelope: &Envelope, identity: &Identity) -> rusqlite::Result<()> {

@@ -20,12 +20,19 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// Messages accepted in one transaction: whoever submits thousands must not keep the writer from everybody else for long.
+const ACCEPTED_TOGETHER_MAX: usize = 32;
+
 /// Messages handed out by one `lease`, whatever was asked for.
 const LEASED_PER_CALL_MAX: usize = 1024;
 
 /// Messages looked at beyond a sender who has enough out: the first message of any other has its turn beside the first of his,
 /// so few stand before it.
 const LOOK_AHEAD: usize = 1024;
+
+/// Messages looked at first, and how many times as many the next time.
+const LOOK_FIRST: usize = 32;
+const LOOK_GROWTH: usize = 4;
 
 /// Payload handed out by one `lease`, in bytes (one message may exceed it): bounds the worker's memory when many large
 /// mails wait.
@@ -47,17 +54,25 @@ const DELIVERY_BITS: u32 = 16;
 /// Tickets whose lease was answered to nobody: the next lease gives them back.
 pub type Abandoned = Arc<Mutex<Vec<u64>>>;
 
-#[async_trait]
-impl Queue for Embedded {
-    async fn submit(&self, envelopes: Vec<Envelope>) -> Vec<Result<Accepted, StoreError>> {
+impl Embedded {
+    async fn accept(&self, envelopes: Vec<Envelope>) -> Vec<Result<Accepted, StoreError>> {
         let count = envelopes.len();
         let known: Vec<_> = envelopes.iter().map(Known::of).collect();
         let limits = Limits { pending: self.options.pending_max, disk_is_full: disk_is_full(&self.path, self.options.disk_reserve_bytes) };
         let decide = move |db: &Connection| acceptance::accept(db, &envelopes, &known, &limits).map(Ok);
-        match self.writer.run(Concerns::Work, decide).await {
-            Ok(answers) => answers,
-            Err(error) => vec![Err(error); count],
+        self.writer.run(Concerns::Work, decide).await.unwrap_or_else(|error| vec![Err(error); count])
+    }
+}
+
+#[async_trait]
+impl Queue for Embedded {
+    async fn submit(&self, envelopes: Vec<Envelope>) -> Vec<Result<Accepted, StoreError>> {
+        let mut answers = Vec::with_capacity(envelopes.len());
+        let mut left = envelopes.into_iter().peekable();
+        while left.peek().is_some() {
+            answers.extend(self.accept(left.by_ref().take(ACCEPTED_TOGETHER_MAX).collect()).await);
         }
+        answers
     }
 
     /// Safe to drop at any moment: what was leased for a caller who went away is given back, and not counted as a death.
@@ -178,6 +193,7 @@ fn claim(db: &Connection, abandoned: &Abandoned, limit: usize, lease: Duration) 
             deliveries: candidate.deliveries + 1,
             suspect: candidate.is_suspect(),
             solo_deliveries: if candidate.is_suspect() { candidate.solo + 1 } else { 0 },
+            share: acceptance::share_of_number(candidate.share),
             identity: message.identity,
             envelope: message.envelope,
         });
@@ -195,17 +211,30 @@ fn allowed(db: &Connection, now: i64, limit: usize) -> rusqlite::Result<Vec<Cand
         return Ok(vec![]);
     }
     let shares_out = shares_out(db, now)?;
-    let (mut ready, was_full) = within_shares(ready(db, now, limit)?, shares_out.clone());
-    if was_full {
-        ready = within_shares(self::ready(db, now, limit + LOOK_AHEAD)?, shares_out).0;
-        ready.truncate(limit);
-    }
+    let mut ready = in_turn(db, now, limit, &shares_out)?;
     match ready.iter().position(Candidate::is_suspect) {
         Some(0) if out == 0 => ready.truncate(1),
         Some(before) => ready.truncate(before),
         None => {}
     }
     Ok(ready)
+}
+
+/// The first messages that may go out, senders in turn. Looks at few at first: whoever sends little has an early turn, so in a
+/// flood the others stand in front, and the rest of his need not be looked at with every lease.
+fn in_turn(db: &Connection, now: i64, limit: usize, shares_out: &HashMap<i64, usize>) -> rusqlite::Result<Vec<Candidate>> {
+    let (mut look, longest) = (LOOK_FIRST, limit + LOOK_AHEAD);
+    loop {
+        let seen = ready(db, now, look.min(longest))?;
+        let is_all = seen.len() < look;
+        let (mut found, was_full) = within_shares(seen, shares_out.clone());
+        let is_enough = found.len() >= limit || (was_full && !found.is_empty());
+        if is_all || is_enough || look >= longest {
+            found.truncate(limit);
+            return Ok(found);
+        }
+        look *= LOOK_GROWTH;
+    }
 }
 
 /// Messages out of each sender.

@@ -7,7 +7,7 @@ use crate::edge::embedded::Embedded;
 use crate::edge::embedded::writer::{Concerns, Decision, lock};
 use crate::model::digest::Digest;
 use crate::model::envelope::MESSAGE_BYTES_HARD;
-use crate::store::{Appended, Key, Record, Revision, Store, StoreError, Stream, StreamEntry, VALUE_BYTES_MAX};
+use crate::store::{Appended, Key, Record, Revision, Store, StoreError, Stream, StreamEntry, VALUE_BYTES_MAX, is_appended};
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -62,6 +62,23 @@ impl Store for Embedded {
         within(dedupe.len(), DEDUPE_BYTES_MAX)?;
         let dedupe = dedupe.to_owned();
         self.writer.run(Concerns::Nobody, move |db| append(db, stream, &dedupe, expect_last, &body)).await
+    }
+
+    async fn append_row(&self, stream: Stream, after: u64, entries: Vec<(String, Bytes)>) -> Vec<Result<Appended, StoreError>> {
+        let count = entries.len();
+        let one = move |db: &Connection, expected: u64, (dedupe, body): &(String, Bytes)| -> Decision<Appended> {
+            let fits = within(body.len(), VALUE_BYTES_MAX).and_then(|()| within(dedupe.len(), DEDUPE_BYTES_MAX));
+            if let Err(error) = fits { Ok(Err(error)) } else { append(db, stream, dedupe, Some(expected), body) }
+        };
+        let decide = move |db: &Connection| {
+            let mut answers: Vec<Result<Appended, StoreError>> = vec![];
+            for (expected, entry) in (after..).zip(&entries) {
+                let goes_on = answers.last().is_none_or(is_appended);
+                answers.push(if goes_on { one(db, expected, entry)? } else { Err(StoreError::Conflict) });
+            }
+            Ok(Ok(answers))
+        };
+        self.writer.run(Concerns::Nobody, decide).await.unwrap_or_else(|error| vec![Err(error); count])
     }
 
     async fn read(&self, stream: Stream, after: u64, limit: usize) -> Result<Vec<StreamEntry>, StoreError> {

@@ -111,7 +111,7 @@ impl Metrics {
                 ALERT_BUCKETS,
             ),
             alerts_held: add.counter("mimamori_alerts_held_total", "Alerts that waited because their person had been sent enough."),
-            policy_reloads: add.counters("mimamori_policy_reloads_total", "Changes of the policy or its rota while running."),
+            policy_reloads: add.counters("mimamori_policy_reloads_total", "Changes of policy, rota or words of alerts while running."),
             backend: add.counters("mimamori_backend_events_total", "What the JetStream backend went through."),
             cases_open: add.gauge("mimamori_cases_open", "Cases not closed."),
             cases_overdue: add.gauge("mimamori_cases_overdue", "Open cases whose acknowledgement is overdue."),
@@ -210,7 +210,7 @@ impl Metrics {
         self.alerts_held.inc();
     }
 
-    /// The policy or its rota changed.
+    /// Policy, rota or words of alerts changed.
     pub fn policy_reload(&self, outcome: PolicyReload) {
         self.policy_reloads.of(outcome).inc();
     }

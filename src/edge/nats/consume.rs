@@ -1,4 +1,4 @@
-//! Consumption that never silently stops: listening, mending, and putting the consumer back.
+//! Consumption that never silently stops: listening and mending.
 //!
 //! A silent pull is made anew, and the consumer looked at. After [`FAILURES_MAX`] of these without a word the process says that
 //! it is not ready, and why, and goes on trying. A deleted consumer is made again by whoever notices, from the lowest message
@@ -8,20 +8,18 @@ use crate::decode::share::share_of;
 use crate::edge::nats::connect::chance;
 use crate::edge::nats::faults::Trouble;
 use crate::edge::nats::hands::{Fetched, ticket};
-use crate::edge::nats::layout::{ACCEPTED_AT, Layout};
 use crate::edge::nats::pull::{Heard, Pull, REFUSED_PAUSE};
 use crate::edge::nats::queue::Troubles;
-use crate::edge::nats::{Nats, OpenError, letter, page, unavailable};
-use crate::store::{DEATHS_BEFORE_SUSPECT, Leased, Store, StoreError, Stream};
+use crate::edge::nats::restore::Floor;
+use crate::edge::nats::{Nats, letter, unavailable};
+use crate::store::{DEATHS_BEFORE_SUSPECT, Leased, StoreError};
 use async_nats::Subject;
-use async_nats::jetstream::consumer::{DeliverPolicy, Info, pull};
+use async_nats::jetstream::consumer::Info;
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
-use async_nats::jetstream::stream::ConsumerCreateStrictErrorKind;
-use async_nats::jetstream::{AckKind, Context, ErrorCode, kv};
+use async_nats::jetstream::{AckKind, ErrorCode};
 use futures_util::StreamExt;
 use futures_util::future::{join_all, try_join_all};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -42,20 +40,6 @@ const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// How often the position of the consumer is noted, for the day it is deleted: what is finished in between is only judged again.
 const FLOOR_EVERY: Duration = Duration::from_secs(10);
-
-/// Key of the position in the bucket of accepted ids.
-const FLOOR_KEY: &str = "floor";
-
-/// Messages whose verdicts are looked for at once when the consumer is put back.
-const LOOK_AHEAD: usize = 100;
-
-/// Everything up to this number is finished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Floor {
-    sequence: u64,
-    /// When the stream was made, in nanoseconds: a floor of another stream of that name says nothing.
-    stream: i128,
-}
 
 /// What is remembered between looks.
 #[derive(Debug, Default)]
@@ -146,11 +130,11 @@ impl Nats {
             deliveries: delivered,
             suspect: deaths >= DEATHS_BEFORE_SUSPECT,
             solo_deliveries: troubles.solo,
+            share: share_of(&envelope),
             identity,
             envelope,
         };
-        let share = share_of(&leased.envelope);
-        Ok(Fetched { sequence, leased, reply, share, touched: Instant::now() })
+        Ok(Fetched { sequence, leased, reply, touched: Instant::now() })
     }
 
     async fn refused(&self, pull: &mut Pull, why: &str) -> Result<(), StoreError> {
@@ -205,54 +189,6 @@ impl Nats {
         }
     }
 
-    /// Makes the consumer again, from the lowest message without a verdict.
-    async fn restore_consumer(&self) -> Result<(), StoreError> {
-        let layout = &self.options.layout;
-        let start = self.lowest_unfinished().await?;
-        let start_sequence = start.max(1);
-        let config = pull::Config {
-            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
-            ..layout.consumer_config(self.options.lease)
-        };
-        match self.context.create_consumer_strict_on_stream(config, &layout.inbound).await {
-            Ok(_) => {
-                self.faults.note(Trouble::ConsumerMade);
-                tracing::error!(consumer = %layout.consumer, from = start_sequence, "the consumer was deleted, and is there again");
-                Ok(())
-            }
-            // Another worker was first.
-            Err(error) if error.kind() == ConsumerCreateStrictErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(unavailable(format!("the consumer {} is gone and cannot be made again: {error}", layout.consumer))),
-        }
-    }
-
-    /// Number of the first message that is not known to be finished.
-    async fn lowest_unfinished(&self) -> Result<u64, StoreError> {
-        let layout = &self.options.layout;
-        let noted = self.accepted().get(FLOOR_KEY).await.map_err(unavailable)?;
-        let noted = noted.and_then(|bytes| serde_json::from_slice::<Floor>(&bytes).ok()).filter(|floor| floor.stream == self.stream_made);
-        let mut from = noted.map_or(0, |floor| floor.sequence) + 1;
-        let subject = format!("{}.>", layout.inbound_prefix);
-        loop {
-            let rows = page::read(&self.client, &layout.inbound, &subject, from, LOOK_AHEAD).await?;
-            let Some(last) = rows.last() else { return Ok(from) };
-            let next = last.sequence + 1;
-            let numbers: Vec<u64> = rows.iter().map(|row| row.sequence).collect();
-            let finished = join_all(rows.into_iter().map(|row| async move {
-                let (identity, _) = letter::read(&row.subject, &row.headers, row.body, row.sequence, row.at);
-                let key = identity.key();
-                Ok::<bool, StoreError>(self.find(Stream::Verdict, &key).await?.is_some() || self.find(Stream::Dead, &key).await?.is_some())
-            }))
-            .await;
-            for (number, finished) in numbers.into_iter().zip(finished) {
-                if !finished? {
-                    return Ok(number);
-                }
-            }
-            from = next;
-        }
-    }
-
     /// Notes up to where everything is finished.
     pub(crate) async fn note_floor(&self, info: &Info) {
         let sequence = info.ack_floor.stream_sequence;
@@ -264,11 +200,7 @@ impl Nats {
             }
             due && sequence > 0
         };
-        let floor = Floor { sequence, stream: self.stream_made };
-        if due
-            && let Ok(bytes) = serde_json::to_vec(&floor)
-            && let Err(error) = self.accepted().put(FLOOR_KEY, bytes.into()).await
-        {
+        if due && let Err(error) = (Floor { sequence, stream: self.stream_made }).note(self.accepted()).await {
             tracing::warn!(%error, "the position of the consumer cannot be noted");
         }
     }
@@ -330,34 +262,6 @@ impl Nats {
         }
         if let Err(error) = self.client.flush().await {
             tracing::warn!(%error, "the last words to the server may be lost");
-        }
-    }
-}
-
-/// Makes the consumer again if it is gone and everything else is there, from the last position that was noted; what was finished
-/// behind it is only judged again.
-pub(crate) async fn put_back(context: &Context, layout: &Layout, lease: Duration, buckets: &[kv::Store]) -> Result<(), OpenError> {
-    let away = |error: &dyn std::fmt::Display| OpenError::Unavailable(error.to_string());
-    let inbound = context.get_stream(&layout.inbound).await.map_err(|error| away(&error))?;
-    match inbound.consumer_info(&layout.consumer).await {
-        Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => {}
-        // Whatever else is wrong, the look at its configuration tells.
-        _ => return Ok(()),
-    }
-    let made = inbound.cached_info().created.unix_timestamp_nanos();
-    let noted = buckets[ACCEPTED_AT].get(FLOOR_KEY).await.map_err(|error| away(&error))?;
-    let noted = noted.and_then(|bytes| serde_json::from_slice::<Floor>(&bytes).ok()).filter(|floor| floor.stream == made);
-    let start_sequence = noted.map_or(0, |floor| floor.sequence) + 1;
-    let config = pull::Config { deliver_policy: DeliverPolicy::ByStartSequence { start_sequence }, ..layout.consumer_config(lease) };
-    match context.create_consumer_strict_on_stream(config, &layout.inbound).await {
-        Ok(_) => {
-            tracing::error!(consumer = %layout.consumer, from = start_sequence, "the consumer was deleted, and is there again");
-            Ok(())
-        }
-        Err(error) if error.kind() == ConsumerCreateStrictErrorKind::AlreadyExists => Ok(()),
-        Err(error) => {
-            let told = format!("consumer {} is gone and cannot be made again: {error}; run `mimamori init`", layout.consumer);
-            Err(OpenError::Layout(told))
         }
     }
 }

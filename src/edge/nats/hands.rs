@@ -9,8 +9,8 @@
 //! The server waits only a short time for an answer, so that what a dead worker had comes again soon. A living one says again and
 //! again that what it has is in work ([`Hands::progress`]), but not for ever: a message whose work hangs is let go when its lease ends.
 
-use crate::decode::share::Share;
 use crate::edge::nats::unavailable;
+use crate::model::envelope::Share;
 use crate::store::{Leased, SHARE_OUT_MAX, StoreError};
 use async_nats::jetstream::AckKind;
 use async_nats::{Client, Subject};
@@ -53,7 +53,6 @@ pub(crate) struct Fetched {
     pub(crate) sequence: u64,
     pub(crate) leased: Leased,
     pub(crate) reply: Subject,
-    pub(crate) share: Option<Share>,
     /// When the server was last told that it is in work.
     pub(crate) touched: Instant,
 }
@@ -275,7 +274,7 @@ impl State {
     fn turns(&self, limit: usize) -> Vec<u64> {
         let mut taken: HashMap<Share, usize> = HashMap::new();
         let mut has_turn = |one: &Fetched| {
-            let Some(share) = one.share else { return true };
+            let Some(share) = one.leased.share else { return true };
             let count = taken.entry(share).or_insert_with(|| self.shares.get(&share).copied().unwrap_or(0));
             *count += 1;
             *count <= SHARE_OUT_MAX
@@ -285,12 +284,12 @@ impl State {
 
     fn hand_out(&mut self, sequence: u64) -> Option<Leased> {
         let one = self.forget_waiting(sequence)?;
-        if let Some(share) = one.share {
+        if let Some(share) = one.leased.share {
             *self.shares.entry(share).or_default() += 1;
         }
         let out = Out {
             ticket: one.leased.ticket,
-            share: one.share,
+            share: one.leased.share,
             reply: one.reply,
             since: Instant::now(),
             touched: one.touched,

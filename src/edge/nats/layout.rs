@@ -1,8 +1,8 @@
 //! Names and settings of streams, buckets and the consumer: made by `init`, compared by everybody else.
 
 use crate::edge::nats::OpenError;
-use crate::edge::nats::consume;
 use crate::edge::nats::hands::ack_wait;
+use crate::edge::nats::restore;
 use crate::store::{Bucket, Stream, VALUE_BYTES_MAX};
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
@@ -247,7 +247,7 @@ impl Layout {
             buckets.push(store);
         }
         // Deleted while no worker ran that would have noticed: whoever starts puts it back.
-        consume::put_back(context, self, lease, &buckets).await?;
+        restore::put_back(context, self, lease, &buckets).await?;
         let consumer: Consumer<pull::Config> = context
             .get_consumer_from_stream(&self.consumer, &self.inbound)
             .await

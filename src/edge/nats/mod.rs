@@ -36,6 +36,7 @@ mod page;
 mod pull;
 mod queue;
 mod records;
+mod restore;
 pub mod ring;
 
 /// Oldest server: before it a leader may answer before it has caught up, and pages cannot be read without a consumer.

@@ -211,11 +211,6 @@ impl Store for Nats {
 
     async fn append(&self, stream: Stream, dedupe: &str, expect_last: Option<u64>, body: Bytes) -> Result<Appended, StoreError> {
         check_size(body.len(), VALUE_BYTES_MAX)?;
-        if expect_last.is_some()
-            && let Some(known) = self.find(stream, dedupe).await?
-        {
-            return Ok(Appended { seq: known.seq, duplicate: true });
-        }
         let subject = self.entry_subject(stream, dedupe, &body);
         let mut message = PublishMessage::build().payload(body).header(DEDUPE, dedupe).expected_last_subject_sequence(0);
         if let Some(last) = expect_last {

@@ -2,10 +2,10 @@
 //!
 //! No waiting and no locks here; whoever calls holds the state alone.
 
-use crate::decode::share::{Share, share_of};
+use crate::decode::share::share_of;
 use crate::edge::twin::Faults;
 use crate::model::digest::Digest;
-use crate::model::envelope::{Envelope, Identity, MESSAGE_BYTES_HARD};
+use crate::model::envelope::{Envelope, Identity, MESSAGE_BYTES_HARD, Share};
 use crate::model::ids::{ID_BYTES_MAX, MessageId, Tenant};
 use crate::store::{
     Accepted, DEATHS_BEFORE_SUSPECT, Key, Leased, Record, Revision, SHARE_OUT_MAX, Settled, Settlement, StoreError, Stream, StreamEntry,
@@ -227,6 +227,7 @@ impl State {
             deliveries: waiting.deliveries,
             suspect,
             solo_deliveries: waiting.solo,
+            share: waiting.share,
             identity: waiting.identity.clone(),
             envelope: waiting.envelope.clone(),
         })

@@ -16,6 +16,12 @@ use crate::model::severity::{Category, Lane, Level};
 use crate::model::verdict::{Evidence, EvidenceKind, EvidenceSpan, Role};
 use std::ops::Range;
 
+/// Beginning of the ids of its findings.
+const HEAD: &str = "reader.";
+
+/// What follows where a finding has no kind of its own.
+const ANY: &str = "any";
+
 /// Sentences read together: a threat and its condition often stand in two.
 pub const WINDOW_SENTENCES: usize = 2;
 
@@ -146,6 +152,14 @@ struct Finding {
     lane: Option<Lane>,
 }
 
+/// Whether a finding of the reader may bear this id.
+pub(crate) fn is_entry(id: &EntryId) -> bool {
+    let kind = id.as_str().strip_prefix(HEAD);
+    kind.is_some_and(|kind| {
+        kind == ANY || Category::ALL.iter().any(|known| known.id() == kind) || Lane::ALL.iter().any(|known| known.id() == kind)
+    })
+}
+
 fn row(model: &Model, message: &Message, window: &Window, finding: &Finding, stream: &mut Stream) -> Evidence {
     let field = &message.fields[window.field];
     load(stream, field);
@@ -153,10 +167,10 @@ fn row(model: &Model, message: &Message, window: &Window, finding: &Finding, str
     let first = sentences.next().unwrap_or(0..0);
     let range = first.start..sentences.last().map_or(first.end, |last| last.end);
     let origin = stream.origin(model.loudest(stream, range, finding.head));
-    let id = finding.category.map(Category::id).or(finding.lane.map(Lane::id)).unwrap_or("any");
+    let id = finding.category.map(Category::id).or(finding.lane.map(Lane::id)).unwrap_or(ANY);
     Evidence {
         kind: EvidenceKind::Reader,
-        entry: EntryId(format!("reader.{id}")),
+        entry: EntryId(format!("{HEAD}{id}")),
         category: finding.category,
         lane: finding.lane,
         level: finding.level,

@@ -86,7 +86,8 @@ pub(crate) fn run(root: &Table<'_>, policy: &Policy, trials: &[Trial]) {
         for expected in &trial.expected {
             let rows = timeline(policy, &trial.facts, trial.at, &acknowledged, later(trial.at, expected.after));
             let fits = |row: &Row| {
-                row.at == later(trial.at, expected.after)
+                !row.is_listed
+                    && row.at == later(trial.at, expected.after)
                     && row.to.person == expected.person
                     && expected.channel.as_ref().is_none_or(|channel| *channel == row.to.channel)
             };
@@ -100,8 +101,11 @@ pub(crate) fn run(root: &Table<'_>, policy: &Policy, trials: &[Trial]) {
 
 fn told(policy: &Policy, rows: &[Row], at: Timestamp) -> String {
     let minutes = |row: &Row| row.at.duration_since(at).as_mins();
-    let mut lines: Vec<String> =
-        rows.iter().map(|row| format!("{} min {}/{}", minutes(row), policy.name_of(&row.to.person), row.to.channel)).collect();
+    let mut lines: Vec<String> = rows
+        .iter()
+        .filter(|row| !row.is_listed)
+        .map(|row| format!("{} min {}/{}", minutes(row), policy.name_of(&row.to.person), row.to.channel))
+        .collect();
     lines.dedup();
     if lines.is_empty() { "nobody is told until then".to_owned() } else { format!("told until then: {}", lines.join(", ")) }
 }

@@ -41,6 +41,7 @@ contract! {
     scan_keeps_to_whole_segments_in_order
     append_stores_a_dedupe_id_once
     append_checks_what_is_expected
+    a_row_is_appended_together_and_stops_where_it_must
     concurrent_appends_leave_no_gap
     streams_are_read_in_pages
     blobs_are_kept_under_their_digest
@@ -169,6 +170,25 @@ async fn append_checks_what_is_expected(Backend { store, .. }: Backend) {
     for (n, (dedupe, expect_last, expected)) in rows.into_iter().enumerate() {
         assert_eq!(store.append(Stream::Evidence, dedupe, expect_last, value("x")).await, expected, "row {n}");
     }
+}
+
+async fn a_row_is_appended_together_and_stops_where_it_must(Backend { store, .. }: Backend) {
+    let row = |after: u64, ids: &[&str]| {
+        let entries = ids.iter().map(|id| ((*id).to_owned(), value(id))).collect();
+        let store = Arc::clone(&store);
+        async move { store.append_row(Stream::Evidence, after, entries).await }
+    };
+    let new = |seq| Ok(Appended { seq, duplicate: false });
+    let conflict = || Err(StoreError::Conflict);
+    assert_eq!(row(0, &[]).await, vec![]);
+    assert_eq!(row(0, &["a", "b", "c"]).await, [new(1), new(2), new(3)]);
+    assert_eq!(row(3, &["d", "a", "e"]).await, [new(4), Ok(Appended { seq: 1, duplicate: true }), conflict()]);
+    // The second would fit by its number, but speaks of a first that is not there.
+    assert_eq!(row(3, &["f", "g"]).await, [conflict(), conflict()]);
+    assert_eq!(row(4, &["e", "f"]).await, [new(5), new(6)]);
+    let (one, two) = tokio::join!(row(6, &["g", "h"]), row(6, &["i", "j"]));
+    let given: Vec<Vec<u64>> = [one, two].map(|row| row.into_iter().flatten().map(|appended| appended.seq).collect()).into();
+    assert!(given.contains(&vec![7, 8]) && given.contains(&vec![]), "one row is there, and nothing of the other: {given:?}");
 }
 
 async fn concurrent_appends_leave_no_gap(Backend { store, .. }: Backend) {

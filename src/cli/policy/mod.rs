@@ -14,10 +14,17 @@ use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
+
+mod traffic;
 
 /// Longest time a simulation looks ahead, in minutes: a week.
 const MINUTES_MAX: i64 = 7 * 24 * 60;
+
+/// Minutes after which people in a forecast take what they are told of, where nothing else is said: a month in which nobody ever
+/// answers says nothing about a month.
+const ANSWER_MINUTES: u64 = 5;
 
 /// Verbs of `policy`.
 #[derive(Debug, Subcommand)]
@@ -31,15 +38,18 @@ pub enum PolicyVerb {
         until: Option<Date>,
     },
     /// Print who would be told of a case, how, when and why; nobody is told.
-    Simulate(SimulateArguments),
+    Simulate(Box<SimulateArguments>),
 }
 
 /// Arguments of `policy simulate`.
 #[derive(Debug, Args)]
 pub struct SimulateArguments {
     /// When the case is opened, RFC 3339.
-    #[arg(long)]
-    at: Timestamp,
+    #[arg(long, required_unless_present = "traffic")]
+    at: Option<Timestamp>,
+    /// Instead of one case, messages of the past (JSON Lines with `at`, raw mails): how many alerts each person would get, shift by shift.
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["at", "level", "track", "categories", "tenant", "queue", "customer", "channel", "by", "ahead"])]
+    traffic: Vec<PathBuf>,
     /// Its level.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=4))]
     level: u8,
@@ -61,7 +71,7 @@ pub struct SimulateArguments {
     /// Channel of the message: chat, email, phone, sns, letter or visit.
     #[arg(long)]
     channel: Option<String>,
-    /// Nobody acknowledges (the default).
+    /// Nobody acknowledges (the default, but for traffic, where everybody takes what they are told of after 5 minutes).
     #[arg(long, conflicts_with = "ack_after")]
     no_ack: bool,
     /// Somebody acknowledges after so many minutes.
@@ -79,7 +89,12 @@ pub struct SimulateArguments {
 pub fn run(verb: &PolicyVerb, common: &Common, out: &mut impl Write) -> Outcome {
     match verb {
         PolicyVerb::Check { file, until } => check(file.as_ref(), *until, common, out),
-        PolicyVerb::Simulate(arguments) => simulate(arguments, common, out),
+        PolicyVerb::Simulate(arguments) if !arguments.traffic.is_empty() => {
+            let minutes = arguments.ack_after.map_or(ANSWER_MINUTES, i64::unsigned_abs);
+            let answers_after = (!arguments.no_ack).then(|| Duration::from_mins(minutes));
+            traffic::run(&arguments.traffic, answers_after, common, out)
+        }
+        PolicyVerb::Simulate(arguments) => simulate(arguments, arguments.at.unwrap_or_default(), common, out),
     }
 }
 
@@ -142,13 +157,13 @@ fn facts(arguments: &SimulateArguments) -> Result<Facts, Failure> {
     Ok(facts)
 }
 
-fn simulate(arguments: &SimulateArguments, common: &Common, out: &mut impl Write) -> Outcome {
+fn simulate(arguments: &SimulateArguments, at: Timestamp, common: &Common, out: &mut impl Write) -> Outcome {
     let policy = load::prepared(common)?.policy;
     let facts = facts(arguments)?;
-    let later = |minutes: i64| arguments.at.saturating_add(SignedDuration::from_mins(minutes)).unwrap_or(Timestamp::MAX);
+    let later = |minutes: i64| at.saturating_add(SignedDuration::from_mins(minutes)).unwrap_or(Timestamp::MAX);
     let acknowledged: Vec<Acknowledging> =
         arguments.ack_after.map(|minutes| Acknowledging { at: later(minutes), by: arguments.by.clone() }).into_iter().collect();
-    let rows = timeline(&policy, &facts, arguments.at, &acknowledged, later(arguments.ahead));
+    let rows = timeline(&policy, &facts, at, &acknowledged, later(arguments.ahead));
     if common.format == Format::Json {
         for row in &rows {
             writeln!(out, "{}", serde_json::to_string(row).map_err(std::io::Error::from)?)?;
@@ -162,7 +177,7 @@ fn simulate(arguments: &SimulateArguments, common: &Common, out: &mut impl Write
         writeln!(out, "受領が必要な担当: {}", names.join("、"))?;
     }
     let mut lines = vec![["時刻", "だれに", "手段", "宛先", "なぜ"].map(str::to_owned)];
-    lines.extend(rows.iter().map(|row| line(row, arguments.at, &policy)));
+    lines.extend(rows.iter().map(|row| line(row, at, &policy)));
     table(&lines, out)?;
     if let Some(taken) = acknowledged.first() {
         writeln!(out, "{}に受領{}", clock(taken.at, &policy), taken.by.as_ref().map(|by| format!("({by})")).unwrap_or_default())?;
@@ -179,7 +194,8 @@ fn line(row: &Row, opened: Timestamp, policy: &Policy) -> [String; 5] {
         (false, false) => format!("{minutes}分 受領なし・{}段目", row.rung),
     };
     let why = if row.skipped.is_empty() { why } else { format!("{why}  対象外: {}", row.skipped.join("、")) };
-    [clock(row.at, policy), row.to.name.clone(), row.to.channel.clone(), row.to.address.clone(), why]
+    let (how, address) = if row.is_listed { ("一覧", "(次の定時)") } else { (row.to.channel.as_str(), row.to.address.as_str()) };
+    [clock(row.at, policy), row.to.name.clone(), how.to_owned(), address.to_owned(), why]
 }
 
 fn clock(at: Timestamp, policy: &Policy) -> String {
@@ -187,9 +203,9 @@ fn clock(at: Timestamp, policy: &Policy) -> String {
 }
 
 /// Columns side by side, full-width characters counted as two.
-fn table(lines: &[[String; 5]], out: &mut impl Write) -> std::io::Result<()> {
+fn table<const COLUMNS: usize>(lines: &[[String; COLUMNS]], out: &mut impl Write) -> std::io::Result<()> {
     let width = |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or(0);
-    let widths: [usize; 5] = std::array::from_fn(width);
+    let widths: [usize; COLUMNS] = std::array::from_fn(width);
     for line in lines {
         let padded = line.iter().zip(widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width()))));
         writeln!(out, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())?;
